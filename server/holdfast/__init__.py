@@ -1,0 +1,1 @@
+"""Holdfast: an agent's conversation with a life of its own."""

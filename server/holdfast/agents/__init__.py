@@ -1,0 +1,1 @@
+"""Optional: the LLM agent, and adapters to other agent frameworks."""

@@ -1,0 +1,1 @@
+"""What somebody may ask, each: read, ask the core, commit, answer. No transport."""

@@ -1,0 +1,1 @@
+"""The rules of Holdfast, pure: no I/O, no clock, no randomness, no asyncio."""

@@ -1,0 +1,1 @@
+"""Translators between the outside and commands; they have no rules of their own."""

@@ -1,0 +1,1 @@
+"""The wire, pure: frames, their codec, the state of one connection, close codes."""

@@ -1,0 +1,1 @@
+"""What runs agents: tools, the durable turn, the worker and the sweeper."""

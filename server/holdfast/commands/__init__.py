@@ -1,1 +1,1 @@
-"""What somebody may ask, each: read, ask the core, commit, answer. No transport."""
+"""What somebody may ask. Each command reads, asks the core, commits, and answers; none knows a transport."""

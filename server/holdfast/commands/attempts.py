@@ -1,0 +1,190 @@
+"""The one loop behind every command: read, decide, commit; and once more if somebody else was faster.
+
+    decide(view) →  Need      these records too; read again, as of one instant
+                    First     something is overdue: settle it, then decide anew
+                    Commit    apply it, if what was read still stands
+                    anything else is the answer, and nothing is changed
+
+A decision is made on records, so it is a plain function of the view; it may be called several times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from holdfast.commands.backend import Backend
+from holdfast.core import ids
+from holdfast.core.canonical import input_hash
+from holdfast.core.commit import CommandId, Commit
+from holdfast.core.errors import AlreadyExists, Busy, Conflict, Gone, NotFound
+from holdfast.core.identity import Principal, Right, check
+from holdfast.core.interrupts import InterruptRecord
+from holdfast.core.session import SessionRecord
+from holdfast.core.turns import TurnRecord
+from holdfast.store.door import Done, NotDone, View
+
+T = TypeVar("T")
+
+ATTEMPTS = 8  # each lost round means that somebody else got on; after 8 the caller may as well ask again
+PAUSE_S = 0.002  # times the attempt, with full jitter: a commit takes about a tenth of this
+READS = 5  # of one attempt: session, its turns, their interrupts, and what changed meanwhile
+
+
+class Need(msgspec.Struct, frozen=True):
+    """Records without which nothing can be decided."""
+
+    turns: tuple[str, ...] = ()
+    interrupts: tuple[str, ...] = ()
+
+
+NOTHING = Need()
+
+
+class First(msgspec.Struct, frozen=True):
+    """What must be settled before the command, because its time has come (rule h)."""
+
+    commit: Commit
+    #: The decision if the store finds that its time has not come: clocks differ after a fail-over.
+    otherwise: Callable[[], Any]
+
+
+async def attempt(
+    backend: Backend,
+    session: str,
+    command: CommandId,
+    decide: Callable[[View], Commit | Need | First | T],
+    need: Need = NOTHING,
+) -> Done | T:
+    """Carry a command out at most once, however often it is repeated.
+
+    `need` is what the first view must hold: what is missing in it is not there. Returns what `decide`
+    answered, or Done, also when the command was applied before (`Done.again`).
+    Cancelling leaves the outcome unknown: repeat the command.
+
+    Raises:
+        RefReused, NotFound, Gone, AlreadyExists: nothing was changed.
+        Busy: the records kept changing. Nothing was changed; the same command may be repeated.
+    """
+    for number in range(1, ATTEMPTS + 1):
+        verdict = await _decide(backend, session, command, decide, need)
+        if isinstance(verdict, First):
+            verdict = await _settle(backend, verdict)
+        if not isinstance(verdict, Commit | NotDone):
+            return verdict
+        outcome = await _apply(backend, verdict, command)
+        if isinstance(outcome, Done):
+            return outcome
+        await asyncio.sleep(random.random() * PAUSE_S * number)
+    raise Busy
+
+
+def command_id(principal: Principal, ref: str, body: object) -> CommandId:
+    """The name of a command: its principal, its ref, and the digest of all that it says.
+
+    Raises:
+        BadRequest: the ref breaks its rule.
+        BadInput: the body holds what has no canonical form, with the path.
+    """
+    return CommandId(principal.subject, ids.check_ref(ref), input_hash(body))
+
+
+def body_of(frame: msgspec.Struct) -> dict[str, object]:
+    """A frame as the digest sees it: all of it except for the ref, however it came."""
+    body: dict[str, object] = msgspec.to_builtins(frame)
+    body.pop("ref", None)
+    return body
+
+
+def present(view: View, principal: Principal, right: Right) -> SessionRecord:
+    """The session, if this principal has this right in it.
+
+    Raises:
+        Gone, NotFound, Forbidden
+    """
+    session = existing(view)
+    check(principal, right, session.id, session.members)
+    return session
+
+
+def existing(view: View) -> SessionRecord:
+    """The session, whoever asks. Raises NotFound, Gone."""
+    if view.gone:
+        raise Gone
+    if view.session is None:
+        raise NotFound("There is no such session, or it is not yours to see.")
+    return view.session
+
+
+def lacking(view: View, *, turns: tuple[str, ...] = (), interrupts: tuple[str, ...] = ()) -> Need | None:
+    """What to read again with if some of these records were not read yet."""
+    if all(one in view.turns for one in turns) and all(one in view.interrupts for one in interrupts):
+        return None
+    return Need(turns, interrupts)
+
+
+def open_interrupts(turn: TurnRecord) -> tuple[str, ...]:
+    """The interrupts that a turn waits for; what else it waits for are its timers."""
+    return tuple(name for name in turn.open if name.startswith("i_"))
+
+
+def records_of(view: View, turn: TurnRecord) -> list[InterruptRecord]:
+    """The records of a turn's open interrupts, which `lacking` has seen to be there."""
+    return [view.interrupts[name] for name in open_interrupts(turn)]
+
+
+async def _decide(
+    backend: Backend,
+    session: str,
+    command: CommandId,
+    decide: Callable[[View], Commit | Need | First | T],
+    need: Need,
+) -> Done | Commit | First | NotDone | T:
+    """Read what the decision needs, as of one instant, and decide."""
+    for _ in range(READS):
+        view = await backend.door.read(session, turns=need.turns, interrupts=need.interrupts, command=command)
+        if view.again is not None:
+            return view.again
+        verdict = decide(view)
+        if not isinstance(verdict, Need):
+            return verdict
+        if verdict == need:
+            raise Conflict(
+                "A record that should be there is missing.", turns=need.turns, interrupts=need.interrupts
+            )
+        need = verdict
+    return NotDone("stale")
+
+
+async def _settle(backend: Backend, first: First) -> Any:
+    outcome = await backend.door.commit(first.commit)
+    if isinstance(outcome, NotDone) and outcome.why == "early":
+        return first.otherwise()
+    return NotDone("stale")  # settled, by us or by another: what the command meets is something else now
+
+
+async def _apply(backend: Backend, verdict: Commit | NotDone, command: CommandId) -> Done | NotDone:
+    if isinstance(verdict, NotDone):
+        return verdict
+    verdict.by = command
+    outcome = await backend.door.commit(verdict)
+    if isinstance(outcome, NotDone):
+        _refuse(outcome)
+    return outcome
+
+
+def _refuse(outcome: NotDone) -> None:
+    """Raise where deciding again would not help."""
+    match outcome.why:
+        case "gone":
+            raise Gone
+        case "missing":
+            raise NotFound
+        case "exists":
+            raise AlreadyExists("There is a session of this id already.")
+        case _:
+            return

@@ -1,0 +1,17 @@
+"""What every command works with."""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.store.door import Door
+from holdfast.store.log import Log
+from holdfast.store.manifests import Manifests
+
+
+class Backend(msgspec.Struct, frozen=True):
+    """The store, as commands see it: the door for writes, the logs, and what workers say they can run."""
+
+    door: Door
+    log: Log
+    manifests: Manifests

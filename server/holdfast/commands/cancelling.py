@@ -1,0 +1,99 @@
+"""Cancelling a turn: what waits ends at once; what runs is asked to stop, and records what is in flight."""
+
+from __future__ import annotations
+
+from holdfast.commands.attempts import (
+    First,
+    Need,
+    attempt,
+    body_of,
+    command_id,
+    lacking,
+    open_interrupts,
+    present,
+    records_of,
+)
+from holdfast.commands.backend import Backend
+from holdfast.commands.replies import ok, stored_ok
+from holdfast.core import decisions, turns
+from holdfast.core.commit import Commit
+from holdfast.core.errors import NotFound
+from holdfast.core.identity import Principal
+from holdfast.core.interrupts import Decision
+from holdfast.core.session import SessionRecord
+from holdfast.core.turns import TurnRecord
+from holdfast.protocol.frames import Cancel, Ok
+from holdfast.store.door import Done, View
+
+
+async def cancel(backend: Backend, principal: Principal, frame: Cancel, via: str) -> Ok:
+    """Cancel a turn; without `turn`, the active one. One that has ended stays as it is: that is fine too.
+
+    Cancelling this call leaves the outcome unknown: repeat it.
+
+    Raises:
+        NotFound, Gone, Forbidden: nothing was changed.
+    """
+    command = command_id(principal, frame.ref, body_of(frame))
+    need = Need(turns=(frame.turn,)) if frame.turn else Need()
+    deed = _Cancelling(principal, frame, via)
+    outcome = await attempt(backend, frame.session, command, deed.decide, need)
+    return ok(frame.ref, outcome) if isinstance(outcome, Done) else outcome
+
+
+class _Cancelling:
+    """The decision, with what it needs to know of the command."""
+
+    def __init__(self, principal: Principal, frame: Cancel, via: str) -> None:
+        self._principal = principal
+        self._frame = frame
+        self._via = via
+
+    def decide(self, view: View) -> Commit | Need | First | Ok:
+        session = present(view, self._principal, "cancel")
+        wanted = self._frame.turn or session.active
+        if wanted is None:
+            return self._unchanged(view, None)
+        if wanted not in view.turns:
+            if wanted == self._frame.turn:
+                raise NotFound("There is no such turn in this session.", turn=wanted)
+            return Need(turns=(wanted,))
+        return self._end(view, session, view.turns[wanted])
+
+    def _end(self, view: View, session: SessionRecord, turn: TurnRecord) -> Commit | Need | First | Ok:
+        if turn.status == "finished" or turn.cancel is not None:
+            return self._unchanged(view, turn.id)
+        if turn.status == "running":
+            return self._answered(turns.ask_to_stop(turn, self._principal.by), turn)
+        following = session.queue[:1] if session.active == turn.id else ()
+        missing = lacking(view, turns=(turn.id, *following), interrupts=open_interrupts(turn))
+        if missing is not None:
+            return missing
+        return self._overdue(view, session, turn) or self._finish(view, session, turn)
+
+    def _overdue(self, view: View, session: SessionRecord, turn: TurnRecord) -> First | None:
+        """An expiry that the sweeper has not come to yet happened before this cancel (rule h)."""
+        for record in records_of(view, turn):
+            if record.overdue(view.now_ms):
+                expiry = decisions.expire(session, turn, record, view.now_ms)
+                return First(expiry, lambda: self._finish(view, session, turn))
+        return None
+
+    def _finish(self, view: View, session: SessionRecord, turn: TurnRecord) -> Commit:
+        by = self._principal.by
+        following = view.turns[session.queue[0]] if session.active == turn.id and session.queue else None
+        commit = turns.finish(session, turn, following, "cancelled", who=by)
+        decision = Decision("cancelled", None, by, self._via, view.now_ms, self._frame.ref)
+        # What it asked closes before it ends, on every screen.
+        ended, commit.events = commit.events, []
+        decisions.close_all(commit, session, records_of(view, turn), decision)
+        commit.events.extend(ended)
+        return self._answered(commit, turn)
+
+    def _answered(self, commit: Commit, turn: TurnRecord) -> Commit:
+        commit.audit.append(turns.cancelled_entry(turn, self._principal.by, self._via, self._frame.ref))
+        commit.reply = stored_ok(turn.session, turn=turn.id)
+        return commit
+
+    def _unchanged(self, view: View, turn: str | None) -> Ok:
+        return Ok(self._frame.ref, self._frame.session, view.epoch, view.head, turn)

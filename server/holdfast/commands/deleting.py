@@ -1,0 +1,76 @@
+"""Deleting a session: a tombstone at once, and all the rest of it piece by piece (rule g)."""
+
+from __future__ import annotations
+
+from holdfast.commands.attempts import Need, attempt, command_id, lacking, open_interrupts
+from holdfast.commands.backend import Backend
+from holdfast.commands.owning import owned
+from holdfast.commands.replies import ok, stored_ok
+from holdfast.core.audit import AuditEntry
+from holdfast.core.commit import Commit
+from holdfast.core.deadlines import Deadline, member
+from holdfast.core.events import SessionDeleted
+from holdfast.core.identity import Principal
+from holdfast.core.session import SessionRecord
+from holdfast.core.turns import TurnRecord
+from holdfast.protocol.frames import Ok
+from holdfast.store import erasure
+from holdfast.store.door import Done, View
+
+
+async def delete(backend: Backend, principal: Principal, session: str, ref: str, via: str) -> Ok:
+    """End a session for good: everybody is told, what it waited for is void, its worker's writes bounce.
+
+    Raises:
+        NotFound, Gone, Forbidden: nothing was changed.
+    """
+
+    def decide(view: View) -> Commit | Need:
+        record = owned(view, principal)
+        if record.active is None:
+            return _bury(record, None, principal, via, ref)
+        missing = lacking(view, turns=(record.active,))
+        return missing or _bury(record, view.turns[record.active], principal, via, ref)
+
+    command = command_id(principal, ref, {"type": "session.delete", "session": session})
+    outcome = await attempt(backend, session, command, decide)
+    assert isinstance(outcome, Done)
+    return ok(ref, outcome)
+
+
+async def erase_piece(backend: Backend, session: str) -> bool:
+    """Erase some of what a deleted session left; whether nothing is left now. Called until it says so.
+
+    Cancelling is safe: the next call goes on. Does nothing to a session that is alive.
+    """
+    return await erasure.erase_piece(backend.door.connection, backend.door.keys, session)
+
+
+def _bury(record: SessionRecord, turn: TurnRecord | None, principal: Principal, via: str, ref: str) -> Commit:
+    commit = Commit(
+        record.id,
+        "bury",
+        buries=True,
+        guards=[record],
+        events=[SessionDeleted(by=principal.by)],
+        unlist_for=list(record.members),
+        set_deadlines=[Deadline("erase", record.id)],
+        audit=[AuditEntry("session.deleted", record.id, principal.by, via=via, ref=ref)],
+        reply=stored_ok(record.id),
+    )
+    if turn is not None:
+        _void(commit, turn)
+    return commit
+
+
+def _void(commit: Commit, turn: TurnRecord) -> None:
+    """Drop all that would have carried the turn on."""
+    commit.guards.append(turn)
+    commit.drop_jobs.append(turn.job)
+    commit.drop_deadlines.append(member("lease", turn.id))
+    commit.fences[turn.id] = None
+    commit.nudges.append(turn.id)
+    asked = open_interrupts(turn)
+    commit.inbox_drop.extend(asked)
+    commit.drop_deadlines.extend(member("expire", name) for name in asked)
+    commit.drop_deadlines.extend(member("timer", turn.id, name) for name in turn.open if name not in asked)

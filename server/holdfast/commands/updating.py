@@ -1,0 +1,112 @@
+"""Updating tool calls: answers that name the call, the way AI SDK's and Ably's clients say it.
+
+what is sent               to an approval or gate        to a client tool   to a question or form
+tool-approval-response     {approved, reason}            -                  -
+tool-output-available      forged: the server writes it  {output}           the output is the payload
+tool-output-error          denied, with that text        {error}            cancelled, with that text
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from holdfast.commands import answering
+from holdfast.commands.attempts import existing
+from holdfast.commands.backend import Backend
+from holdfast.core import decisions, ids
+from holdfast.core.canonical import input_hash
+from holdfast.core.errors import BadInput, ForgedOutput, HoldfastError, LimitReached, NotFound
+from holdfast.core.identity import Principal
+from holdfast.core.interrupts import Interrupt, InterruptRecord, Kind
+from holdfast.protocol.frames import Answer, ToolUpdate, Update, Updated, UpdateResult
+
+UPDATES_MAX = 100  # of one frame: as many as a turn may ask at once
+
+#: Which interrupt of a call an update means, the first that there is: a call may be approved, then go to a device.
+ADDRESSED: dict[str, tuple[Kind, ...]] = {
+    "tool-approval-response": ("approval", "gate"),
+    "tool-output-available": ("client_tool", "question", "form", "approval", "gate"),
+    "tool-output-error": ("client_tool", "question", "form", "approval", "gate"),
+}
+
+
+async def update(backend: Backend, principal: Principal, frame: Update, via: str) -> Updated:
+    """Answer the calls one by one; an error of one is its own. Cancelling it: repeat it.
+
+    Raises:
+        NotFound, Gone, BadRequest, LimitReached: of the whole frame; nothing was changed.
+    """
+    ids.check_ref(frame.ref)
+    if len(frame.updates) > UPDATES_MAX:
+        raise LimitReached(f"An update has at most {UPDATES_MAX} items.", limit=UPDATES_MAX)
+    # One after the other: the second answer to a call must meet the decision of the first.
+    results = [await _one(backend, principal, frame, item, via) for item in frame.updates]
+    return Updated(frame.ref, results)
+
+
+async def _one(
+    backend: Backend, principal: Principal, frame: Update, item: ToolUpdate, via: str
+) -> UpdateResult:
+    try:
+        record = await _addressed(backend, principal, frame, item)
+        status, payload = _payload(record.interrupt, item)
+        ref = _item_ref(frame.ref, item.toolCallId)
+        answer = Answer(ref, frame.session, record.id, status, payload)
+        answered = await answering.answer(backend, principal, answer, via)
+    except HoldfastError as error:
+        body: dict[str, Any] = {"code": error.code, "message": error.message, "retry": error.retry}
+        return UpdateResult(
+            item.toolCallId, error=body | ({"details": error.details} if error.details else {})
+        )
+    return UpdateResult(item.toolCallId, answered.outcome, answered.interrupt, answered.decision)
+
+
+async def _addressed(
+    backend: Backend, principal: Principal, frame: Update, item: ToolUpdate
+) -> InterruptRecord:
+    """The interrupt that an item means, open or closed: a late answer must meet the decision that stands."""
+    found = await backend.door.interrupts_of_call(frame.session, item.toolCallId, ADDRESSED[item.type])
+    view = await backend.door.read(frame.session, interrupts=found[:1])
+    session, records = existing(view), list(view.interrupts.values())
+    if not records or frame.message not in (None, decisions.chunk_message(records[0].interrupt)):
+        raise NotFound(
+            "There is no such call, or it is not yours to answer.", toolCallId=item.toolCallId[:200]
+        )
+    decisions.check_entitled(principal, session, records[0])
+    return records[0]
+
+
+def _payload(shown: Interrupt, item: ToolUpdate) -> tuple[Literal["resolved", "cancelled"], Any]:
+    if item.type == "tool-approval-response":
+        return "resolved", _without_unset({"approved": item.approved, "reason": item.reason or msgspec.UNSET})
+    if item.type == "tool-output-available":
+        return "resolved", _output(shown, item)
+    if item.errorText is None:
+        raise BadInput("errorText: must be a string.")
+    match shown.kind:
+        case "approval" | "gate":
+            return "resolved", {"approved": False, "reason": item.errorText}
+        case "client_tool":
+            return "resolved", {"error": item.errorText}
+        case _:
+            return "cancelled", {"reason": item.errorText}
+
+
+def _output(shown: Interrupt, item: ToolUpdate) -> Any:
+    if shown.kind in ("approval", "gate"):
+        raise ForgedOutput(toolCallId=item.toolCallId, toolName=shown.toolName)
+    if item.output is msgspec.UNSET:
+        raise BadInput("output: is missing; null is an output too.")
+    return {"output": item.output} if shown.kind == "client_tool" else item.output
+
+
+def _without_unset(payload: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in payload.items() if value is not msgspec.UNSET}
+
+
+def _item_ref(ref: str, call: str) -> str:
+    """The ref of one item. Shortened by a digest where it would break the rule for refs."""
+    own = f"{ref}#{call}"
+    return own if len(own) <= ids.REF_MAX else input_hash(own)

@@ -1,0 +1,48 @@
+"""Durations as authors write them: "7 days", "90 s", or a timedelta. Bare numbers are refused: of what?"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+UNITS_MS = {
+    "ms": 1,
+    "s": 1_000, "sec": 1_000, "second": 1_000,
+    "m": 60_000, "min": 60_000, "minute": 60_000,
+    "h": 3_600_000, "hour": 3_600_000,
+    "d": 86_400_000, "day": 86_400_000,
+    "w": 604_800_000, "week": 604_800_000,
+}  # fmt: skip
+
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*,?")
+
+Duration = str | timedelta
+
+
+def milliseconds(duration: Duration) -> int:
+    """The duration in milliseconds.
+
+    Raises:
+        ValueError: it is not a positive duration, with what would be one.
+    """
+    if isinstance(duration, timedelta):
+        total = int(duration.total_seconds() * 1_000)
+    else:
+        total = _parse(duration)
+    if total <= 0:
+        raise ValueError(f"{duration!r}: a duration must be longer than nothing")
+    return total
+
+
+def _parse(text: str) -> int:
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is no duration: write '30 s', '7 days' or a timedelta")
+    rest, total = text.strip().lower(), 0.0
+    while rest:
+        part = _PART.match(rest)
+        unit = part and (UNITS_MS.get(part[2]) or UNITS_MS.get(part[2].rstrip("s")))
+        if part is None or unit is None:
+            raise ValueError(f"{text!r} is no duration: write '30 s', '1 h 30 min' or '7 days'")
+        total += float(part[1]) * unit
+        rest = rest[part.end() :]
+    return int(total)

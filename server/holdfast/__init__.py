@@ -1,1 +1,36 @@
-"""Holdfast: an agent's conversation with a life of its own."""
+"""Holdfast: durable conversations with AI agents that people can stop, from any device, exactly once."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.core.messages import Message
+    from holdfast.runtime.app import App
+    from holdfast.runtime.call import Call
+    from holdfast.runtime.results import NotDone, Result, StepFailed
+    from holdfast.runtime.tools import Tool, client_tool, tool
+    from holdfast.runtime.turn import Turn
+
+__all__ = ["App", "Call", "Message", "NotDone", "Result", "StepFailed", "Tool", "Turn", "client_tool", "tool"]
+
+# Looked up when first used: a device, or the store alone, does without the runtime.
+_HOME = {
+    "App": "runtime.app",
+    "Call": "runtime.call",
+    "Message": "core.messages",
+    "NotDone": "runtime.results",
+    "Result": "runtime.results",
+    "StepFailed": "runtime.results",
+    "Tool": "runtime.tools",
+    "Turn": "runtime.turn",
+    "client_tool": "runtime.tools",
+    "tool": "runtime.tools",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'holdfast' has no attribute {name!r}")
+    return getattr(import_module(f"holdfast.{_HOME[name]}"), name)

@@ -1,0 +1,88 @@
+"""Asking: the commit by which a turn opens an interrupt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from holdfast.core.audit import AuditEntry
+from holdfast.core.commit import Commit, Notice, Writer
+from holdfast.core.deadlines import Deadline
+from holdfast.core.events import ChunkWritten, InterruptOpened
+from holdfast.core.identity import By
+from holdfast.core.interrupts import Interrupt, InterruptRecord
+from holdfast.core.operations import Operation
+from holdfast.core.turns import TurnRecord
+
+#: Interrupts of one turn that may be open at once: a page of cards, not a flood.
+OPEN_MAX = 100
+
+
+def opening(turn: TurnRecord, writer: Writer, shown: Interrupt, operation: Operation) -> Commit:
+    """Put `shown` before people, as what `operation` waits for. The turn itself goes on until nothing else can."""
+    record = InterruptRecord(interrupt=shown, operation=operation.key)
+    commit = Commit(
+        turn.session,
+        "open",
+        by=writer,
+        puts=[record, replace(turn, open=(*turn.open, shown.id))],
+        operations=[operation],
+        inbox_add=[shown.id],
+        notices=[Notice("interrupt.opened", turn.session, shown.id, 1)],
+        audit=[
+            AuditEntry(
+                "interrupt.opened",
+                turn.session,
+                By("system", turn.agent),
+                turn=turn.id,
+                interrupt=shown.id,
+                tool=shown.toolName,
+                inputHash=shown.inputHash,
+            )
+        ],
+    )
+    for chunk in opening_chunks(shown):
+        commit.events.append(ChunkWritten(turn=turn.id, message=turn.message, chunk=chunk))
+    commit.events.append(InterruptOpened(interrupt=shown))
+    if shown.expiresAt is not None:
+        commit.set_deadlines.append(Deadline("expire", shown.id, shown.expiresAt))
+    return commit
+
+
+def sleeping(turn: TurnRecord, writer: Writer, operation: Operation) -> Commit:
+    """Let the turn wait for a time instead of a person."""
+    assert operation.due_ms is not None
+    return Commit(
+        turn.session,
+        "sleep",
+        by=writer,
+        puts=[replace(turn, open=(*turn.open, timer_name(operation.key)))],
+        operations=[operation],
+        set_deadlines=[Deadline("timer", turn.id, operation.due_ms, operation=operation.key)],
+    )
+
+
+def timer_name(key: str) -> str:
+    """How a sleep stands among what its turn waits for."""
+    return f"timer {key}"
+
+
+def opening_chunks(shown: Interrupt) -> list[dict[str, Any]]:
+    """How the agent's message shows what is asked: every interrupt is a tool call in it."""
+    if shown.toolCallId is None or shown.kind == "in_doubt":
+        return []
+    call: dict[str, Any] = {
+        "type": "tool-input-available",
+        "toolCallId": shown.toolCallId,
+        "toolName": shown.toolName or shown.kind,
+        "input": shown.input,
+    }
+    if shown.kind not in ("approval", "client_tool"):
+        call["dynamic"] = True
+    if shown.kind not in ("approval", "gate"):
+        return [call]
+    return [
+        call,
+        {"type": "tool-approval-request", "approvalId": shown.id, "toolCallId": shown.toolCallId},
+    ]

@@ -1,0 +1,149 @@
+"""Conversations: starting a session, sending into it, changing who is in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.core import ids
+from holdfast.core.audit import AuditEntry
+from holdfast.core.commit import Commit
+from holdfast.core.errors import BadInput, LimitReached
+from holdfast.core.events import MessageWritten, SessionCreated, SessionUpdated, TurnQueued
+from holdfast.core.identity import By, Principal
+from holdfast.core.messages import Message
+from holdfast.core.session import QUEUE_MAX, SessionInfo, SessionRecord
+from holdfast.core.turns import Requester, TurnRecord
+
+USER_PARTS = ("text", "file")  # what a device may write: agents and servers write the rest (promise 8)
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What a device sends: checked, with its author beside it."""
+
+    message: Message | None
+    input: Any
+    subject: str
+    ref: str
+
+
+def user_message(raw: Any, *, session: str, principal: Principal, ref: str) -> Message:
+    """A person's message from what a device sent: a text, or a UIMessage with text and file parts.
+
+    Raises:
+        BadInput: it is neither, is empty, or holds a part that only an agent may write.
+    """
+    body = {"parts": [{"type": "text", "text": raw}]} if isinstance(raw, str) else raw
+    if not isinstance(body, dict) or not isinstance(body.get("parts"), list) or not body["parts"]:
+        raise BadInput("message: give a text, or {id?, parts: [...]} with at least one part.")
+    if body.get("role", "user") != "user":
+        raise BadInput("message.role: a device can only write messages of the role 'user'.")
+    parts = [_user_part(part, index) for index, part in enumerate(body["parts"])]
+    own_id = body.get("id") or ids.user_message_id(session, principal.subject, ref)
+    if not isinstance(own_id, str) or not ids.MESSAGE_ID.fullmatch(own_id):
+        raise BadInput("message.id: 1 to 128 printable characters without blanks.")
+    metadata = body.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise BadInput("message.metadata: must be an object.")
+    return Message(own_id, "user", parts, {**metadata, "by": msgspec.to_builtins(principal.by)})
+
+
+def start(
+    info: SessionInfo,
+    salt: str,
+    principal: Principal,
+    sent: Sent | None,
+    agent_version: str,
+) -> Commit:
+    """Create a session, with its first turn if something was sent."""
+    session = SessionRecord(info=info, salt=salt)
+    commit = Commit(
+        info.id,
+        "start",
+        creates=True,
+        events=[SessionCreated(session=info)],
+        list_for=list(info.members),
+        audit=[AuditEntry("session.created", info.id, principal.by)],
+    )
+    if sent is not None:
+        session, _ = _begin(commit, session, principal, sent, agent_version, info.createdAt)
+    commit.puts.append(session)
+    return commit
+
+
+def send(
+    session: SessionRecord, principal: Principal, sent: Sent, agent_version: str, now_ms: int
+) -> tuple[Commit, TurnRecord]:
+    """Append a person's message and the turn that it causes: at once, or behind the one that runs or waits.
+
+    Raises:
+        LimitReached: too many turns are queued already.
+    """
+    if len(session.queue) >= QUEUE_MAX:
+        raise LimitReached(
+            f"{QUEUE_MAX} messages are waiting for their turn already.",
+            limit=QUEUE_MAX,
+            behind=session.active,
+        )
+    commit = Commit(session.id, "send", list_for=list(session.members))
+    session, turn = _begin(commit, session, principal, sent, agent_version, now_ms)
+    commit.puts.append(session)
+    return commit, turn
+
+
+def update(session: SessionRecord, info: SessionInfo, who: By) -> Commit:
+    """Change what is shown of a session: its title, metadata or members."""
+    gone = [subject for subject in session.members if subject not in info.members]
+    return Commit(
+        session.id,
+        "update",
+        puts=[replace(session, info=info)],
+        events=[SessionUpdated(session=info)],
+        list_for=list(info.members),
+        unlist_for=gone,
+        audit=[AuditEntry("session.updated", session.id, who)],
+    )
+
+
+def _begin(
+    commit: Commit,
+    session: SessionRecord,
+    principal: Principal,
+    sent: Sent,
+    agent_version: str,
+    now_ms: int,
+) -> tuple[SessionRecord, TurnRecord]:
+    own_id = ids.turn_id(session.id, sent.subject, sent.ref)
+    turn = TurnRecord(
+        turn=own_id,
+        session=session.id,
+        agent=session.info.agent,
+        agent_version=agent_version,
+        status="queued" if session.active else "ready",
+        requester=Requester(principal.subject, principal.roles, principal.name),
+        created_at_ms=now_ms,
+        cause=sent.message.id if sent.message else None,
+        input=sent.input,
+        message=ids.message_id(own_id),
+    )
+    if sent.message is not None:
+        commit.events.append(MessageWritten(message=sent.message, turn=own_id))
+    commit.puts.append(turn)
+    if session.active:
+        commit.events.append(TurnQueued(turn=own_id, agent=turn.agent, behind=session.active))
+        return replace(session, queue=(*session.queue, own_id)), turn
+    commit.jobs.append(turn.job)
+    return replace(session, active=own_id), turn
+
+
+def _user_part(part: Any, index: int) -> dict[str, Any]:
+    where = f"message.parts[{index}]"
+    if not isinstance(part, dict) or part.get("type") not in USER_PARTS:
+        raise BadInput(f"{where}: a device can write parts of the types {', '.join(USER_PARTS)}.")
+    if part["type"] == "text" and not isinstance(part.get("text"), str):
+        raise BadInput(f"{where}.text: must be a string.")
+    if part["type"] == "file" and not isinstance(part.get("url"), str):
+        raise BadInput(f"{where}.url: must be a string.")
+    return part

@@ -1,0 +1,45 @@
+"""Deadlines: what acts by itself when its time has come. One sorted set a partition holds them all."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from holdfast.core.errors import BadRequest
+
+#:   expire   an interrupt's deadline            lease    a worker's right to run a turn
+#:   timer    a turn's sleep is over           erase    a deleted session is to be erased, piece by piece
+DeadlineKind = Literal["expire", "lease", "timer", "erase"]
+
+
+class Deadline(msgspec.Struct, frozen=True):
+    """One thing to be settled when its time has come."""
+
+    kind: DeadlineKind
+    #: An interrupt (expire), a turn (lease, timer) or a session (erase).
+    id: str
+    #: When, by the store's clock …
+    due_ms: int | None = None
+    #: … or how long after its commit.
+    in_ms: int = 0
+    #: The operation of the turn (timer).
+    operation: str = ""
+
+    @property
+    def member(self) -> str:
+        return member(self.kind, self.id, self.operation)
+
+
+def member(kind: DeadlineKind, own_id: str, operation: str = "") -> str:
+    """How a deadline is named in the set."""
+    return f"{kind} {own_id} {operation}".rstrip()
+
+
+def parse(member: str) -> tuple[str, str, str]:
+    """Kind, id and operation of a deadline's name."""
+    kind, _, rest = member.partition(" ")
+    own_id, _, operation = rest.partition(" ")
+    if not own_id:
+        raise BadRequest(f"{member!r} is not the name of a deadline.")
+    return kind, own_id, operation

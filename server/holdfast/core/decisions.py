@@ -1,0 +1,250 @@
+"""Decisions: what an answer, a deadline or a withdrawal does to an interrupt, its turn and everybody's screen.
+
+Everything here returns either a result that changes nothing, or one Commit in which the decision, the event, the
+state of the tool's part, the deadline, the inbox, the audit entry and the continuation stand together (promise 3).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.core import interrupts, turns
+from holdfast.core.audit import AuditEntry, digest
+from holdfast.core.commit import Commit, Notice
+from holdfast.core.deadlines import member
+from holdfast.core.errors import BadInput, Forbidden, NotFound
+from holdfast.core.events import ChunkWritten, InterruptClosed
+from holdfast.core.identity import OPERATOR, By, Principal, check
+from holdfast.core.ids import message_id
+from holdfast.core.interrupts import (
+    PAYLOADS,
+    ApprovalPayload,
+    ClientToolPayload,
+    Decision,
+    Happening,
+    Interrupt,
+    InterruptRecord,
+)
+from holdfast.core.session import SessionRecord
+from holdfast.core.turns import TurnRecord
+
+HAPPENING_OF_STATUS: dict[interrupts.Closed, Happening] = {
+    "resolved": "resolve",
+    "cancelled": "cancel",
+    "expired": "expire",
+    "withdrawn": "withdraw",
+    "superseded": "supersede",
+}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What somebody submits to an interrupt."""
+
+    status: Literal["resolved", "cancelled"]
+    payload: Any
+    by: By
+    via: str
+    ref: str | None = None
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """It was settled before: this is the decision that stands."""
+
+    decision: Decision
+
+
+class Won(msgspec.Struct):
+    """The answer decides, if the commit applies."""
+
+    decision: Decision
+    commit: Commit
+
+
+def entitled(principal: Principal, session: SessionRecord, record: InterruptRecord) -> bool:
+    """Whether this principal may answer now (rights count when they are used).
+
+    Who is named by the interrupt may answer without being a member: that is how it reaches an operator or a manager.
+    """
+    if not principal.has("answer"):
+        return False
+    approvers = record.interrupt.approvers
+    if approvers is not None and approvers.named():
+        return approvers.includes(principal)
+    return principal.within(session=session.id, members=session.members)
+
+
+def check_entitled(principal: Principal, session: SessionRecord, record: InterruptRecord) -> None:
+    """Let pass, or refuse; what is out of reach looks as if it did not exist."""
+    if entitled(principal, session, record):
+        return
+    try:
+        check(principal, "answer", session.id, session.members)
+    except NotFound:
+        raise NotFound("There is no such interrupt, or it is not yours to answer.") from None
+    raise Forbidden("This interrupt is for somebody else to answer.", approvers=record.interrupt.approvers)
+
+
+def answer(
+    session: SessionRecord, turn: TurnRecord, record: InterruptRecord, given: Answer, now_ms: int
+) -> Won | Lost:
+    """Settle an interrupt by an answer; or say who was first.
+
+    The caller has checked that the sender is entitled, and has settled an overdue deadline first.
+
+    Raises:
+        BadInput: the payload does not fit what was asked. Nothing is changed.
+    """
+    if record.decision is not None:
+        return Lost(record.decision)
+    payload = check_payload(record.interrupt, given) if given.status == "resolved" else given.payload
+    decision = Decision(given.status, payload, given.by, given.via, now_ms, given.ref)
+    return Won(decision, close(session, turn, record, decision))
+
+
+def expire(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, now_ms: int) -> Commit:
+    """The deadline of an open interrupt has come. It acts by itself, and is not a human's "no"."""
+    by = By("deadline", "deadline")
+    match record.interrupt.onExpiry:
+        case "approve":
+            decision = Decision("resolved", {"approved": True}, by, "deadline", now_ms)
+        case "cancel":
+            decision = Decision("cancelled", None, by, "deadline", now_ms)
+        case _:
+            decision = Decision("expired", None, by, "deadline", now_ms)
+    commit = close(session, turn, record, decision)
+    commit.label = "expire"
+    commit.due.append(member("expire", record.id))
+    return commit
+
+
+def close(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, decision: Decision) -> Commit:
+    """The commit by which `decision` settles one open interrupt."""
+    commit = Commit(session.id, "decide")
+    closing = settle(commit, session, record, decision)
+    changed, events, jobs = turns.close_open(turn, closing.id)
+    commit.puts.append(changed)
+    commit.events.extend(events)
+    commit.jobs.extend(jobs)
+    return commit
+
+
+def close_all(
+    commit: Commit,
+    session: SessionRecord,
+    records: list[InterruptRecord],
+    decision: Decision,
+) -> None:
+    """Settle what is still open when its turn ends: part of the commit that ends it."""
+    for record in records:
+        if record.decision is None:
+            settle(commit, session, record, decision)
+
+
+def settle(
+    commit: Commit, session: SessionRecord, record: InterruptRecord, decision: Decision
+) -> InterruptRecord:
+    """Add to `commit` all that closing this interrupt means, except for its turn."""
+    status = interrupts.next_status(record.status, HAPPENING_OF_STATUS[decision.status])
+    assert status is not None, "the caller has seen that it is open"
+    closed = replace(record, status=status, decision=decision)
+    shown = record.interrupt
+    commit.puts.append(closed)
+    commit.events.append(InterruptClosed(interrupt=record.id, decision=decision))
+    for chunk in closing_chunks(shown, decision):
+        message = chunk_message(shown)
+        commit.events.append(ChunkWritten(turn=shown.turn, message=message, chunk=chunk))
+    commit.drop_deadlines.append(member("expire", record.id))
+    commit.inbox_drop.append(record.id)
+    commit.notices.append(Notice("interrupt.closed", session.id, record.id, record.version + 1))
+    commit.audit.append(
+        AuditEntry(
+            "interrupt.closed",
+            session.id,
+            decision.by,
+            turn=shown.turn,
+            interrupt=record.id,
+            tool=shown.toolName,
+            status=decision.status,
+            via=decision.via,
+            ref=decision.ref,
+            inputHash=shown.inputHash,
+            digest=digest(session.salt, decision.payload),
+        )
+    )
+    return closed
+
+
+def chunk_message(shown: Interrupt) -> str:
+    """The message in which an interrupt's tool part stands."""
+    return message_id(shown.turn)
+
+
+def closing_chunks(shown: Interrupt, decision: Decision) -> list[dict[str, Any]]:
+    """How the tool's part shows a decision: the response always before the output."""
+    call = shown.toolCallId
+    if call is None or shown.kind == "in_doubt":
+        return []
+    if shown.kind in ("approval", "gate"):
+        return _approval_chunks(shown, call, decision)
+    if decision.status != "resolved":
+        return [{"type": "tool-output-error", "toolCallId": call, "errorText": not_answered(decision)}]
+    if shown.kind == "client_tool" and "error" in decision.payload:
+        return [{"type": "tool-output-error", "toolCallId": call, "errorText": decision.payload["error"]}]
+    output = decision.payload["output"] if shown.kind == "client_tool" else decision.payload
+    return [{"type": "tool-output-available", "toolCallId": call, "output": output}]
+
+
+def approves(decision: Decision) -> bool:
+    """Only a resolved decision whose payload says JSON `true` is a yes (promise 7)."""
+    return decision.status == "resolved" and (decision.payload or {}).get("approved") is True
+
+
+def not_answered(decision: Decision) -> str:
+    """Why there is no answer, in words for the agent."""
+    reason = (decision.payload or {}).get("reason") if isinstance(decision.payload, dict) else None
+    return reason or f"{decision.status} by {decision.by.name or decision.by.id}"
+
+
+def check_payload(shown: Interrupt, given: Answer) -> Any:
+    """The payload, checked against what was asked, in the form in which it is kept.
+
+    Raises:
+        BadInput: with the path and what would be right.
+    """
+    try:
+        payload = msgspec.convert(given.payload, PAYLOADS[shown.kind], strict=True)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"payload: {error}", kind=shown.kind) from None
+    if isinstance(payload, ClientToolPayload) and (payload.output is msgspec.UNSET) == (
+        payload.error is msgspec.UNSET
+    ):
+        raise BadInput("payload: give exactly one of `output` and `error`.", kind=shown.kind)
+    if isinstance(payload, ApprovalPayload) and payload.input is not msgspec.UNSET and not shown.editable:
+        raise BadInput("payload.input: the arguments of this call cannot be edited.", kind=shown.kind)
+    return msgspec.to_builtins(payload)
+
+
+def in_doubt_approvers() -> interrupts.Approvers:
+    """Calls in doubt are for operators (rule n)."""
+    return interrupts.Approvers(roles=(OPERATOR,))
+
+
+def _approval_chunks(shown: Interrupt, call: str, decision: Decision) -> list[dict[str, Any]]:
+    approved = approves(decision)
+    response: dict[str, Any] = {
+        "type": "tool-approval-response",
+        "approvalId": shown.id,
+        "toolCallId": call,
+        "approved": approved,
+    }
+    reason = (decision.payload or {}).get("reason") if approved else not_answered(decision)
+    if reason:
+        response["reason"] = reason
+    if approved and shown.kind == "gate":
+        return [response, {"type": "tool-output-available", "toolCallId": call, "output": decision.payload}]
+    if approved:
+        return [response]  # its output comes when it has run
+    return [response, {"type": "tool-output-denied", "toolCallId": call, "reason": reason}]

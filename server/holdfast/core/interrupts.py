@@ -1,0 +1,161 @@
+"""Interrupts: the pending things that only a human or a device can settle, and every way they may go.
+
+One table holds the whole life of an interrupt, whatever its kind. Two rules of the product are visible in it: a
+closed state has no way out (promise 1), and expiry is a way of its own, never a human's "no" (promise 11).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from holdfast.core.identity import By, Principal
+from holdfast.core.records import Record
+
+Kind = Literal["approval", "client_tool", "question", "form", "gate", "in_doubt"]
+Status = Literal["open", "resolved", "cancelled", "expired", "withdrawn", "superseded"]
+Closed = Literal["resolved", "cancelled", "expired", "withdrawn", "superseded"]
+#: What can happen to an interrupt.
+#:   resolve    an answer with status "resolved" that decides         cancel     an answer with status "cancelled", or its turn
+#:   vote       an answer that counts but does not decide yet         withdraw   the agent or an admin takes it back
+#:   claim      somebody says "I am looking at this"                  supersede  a newer message or branch made it void
+#:   remind     a rung of its ladder                                  expire     its deadline
+Happening = Literal["resolve", "cancel", "vote", "claim", "remind", "expire", "withdraw", "supersede"]
+OnExpiry = Literal["deny", "approve", "cancel", "escalate"]
+
+TRANSITIONS: dict[tuple[Status, Happening], Status] = {
+    ("open", "vote"): "open",
+    ("open", "claim"): "open",
+    ("open", "remind"): "open",
+    ("open", "resolve"): "resolved",
+    ("open", "cancel"): "cancelled",
+    ("open", "expire"): "expired",
+    ("open", "withdraw"): "withdrawn",
+    ("open", "supersede"): "superseded",
+    # No row starts at a closed state: whatever comes later meets the decision that stands.
+}
+
+REASONS: dict[Kind, str] = {
+    "approval": "tool_call",
+    "client_tool": "holdfast:client_tool",
+    "question": "input_required",
+    "form": "input_required",
+    "gate": "confirmation",
+    "in_doubt": "holdfast:in_doubt",
+}
+
+
+def next_status(status: Status, happening: Happening) -> Status | None:
+    """The status after `happening`, or None: too late, the decision stands."""
+    return TRANSITIONS.get((status, happening))
+
+
+class Approvers(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who may answer. Empty: whoever may answer in the session."""
+
+    roles: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+
+    def named(self) -> bool:
+        return bool(self.roles or self.subjects)
+
+    def includes(self, principal: Principal) -> bool:
+        return principal.subject in self.subjects or any(role in self.roles for role in principal.roles)
+
+
+class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is shown: AG-UI's interrupt fields, and ours. Instants are integer milliseconds."""
+
+    id: str
+    kind: Kind
+    session: str
+    turn: str
+    reason: str
+    message: str | None = None
+    toolCallId: str | None = None
+    toolName: str | None = None
+    input: Any = None
+    inputHash: str | None = None
+    responseSchema: dict[str, Any] | None = None
+    openedAt: int = 0
+    expiresAt: int | None = None
+    onExpiry: OnExpiry = "deny"
+    approvers: Approvers | None = None
+    editable: bool = False
+    claim: dict[str, Any] | None = None
+    votes: list[dict[str, Any]] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """The one answer that won. Immutable, and the same for everybody who asks."""
+
+    status: Closed
+    payload: Any
+    by: By
+    #: The way it came: websocket, rest, cli, system …
+    via: str
+    at: int
+    ref: str | None = None
+
+
+class InterruptRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
+    """What is stored of an interrupt: what was shown, and what became of it."""
+
+    kind = "interrupt"
+    interrupt: Interrupt
+    #: The operation of its turn that waits for it.
+    operation: str
+    status: Status = "open"
+    decision: Decision | None = None
+
+    @property
+    def id(self) -> str:
+        return self.interrupt.id
+
+    def overdue(self, now_ms: int) -> bool:
+        due = self.interrupt.expiresAt
+        return self.status == "open" and due is not None and due <= now_ms
+
+
+class ApprovalPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The answer to an approval or a gate. Only JSON `true` approves (promise 7): anything else is malformed."""
+
+    approved: bool
+    reason: str | None = None
+    #: Edited arguments: a full replacement.
+    input: Any = msgspec.UNSET
+    metadata: dict[str, Any] | None = None
+
+
+class QuestionPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    selected: list[str] = []
+    text: str | None = None
+
+
+class FormPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    action: Literal["accept", "decline", "cancel"]
+    content: dict[str, Any] | None = None
+
+
+class ClientToolPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Exactly one of the two. Null, 0, false and "" are outputs."""
+
+    output: Any = msgspec.UNSET
+    error: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class InDoubtPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    ran: bool
+    result: Any = msgspec.UNSET
+
+
+PAYLOADS: dict[Kind, type[msgspec.Struct]] = {
+    "approval": ApprovalPayload,
+    "gate": ApprovalPayload,
+    "question": QuestionPayload,
+    "form": FormPayload,
+    "client_tool": ClientToolPayload,
+    "in_doubt": InDoubtPayload,
+}

@@ -1,0 +1,62 @@
+"""Operations: the recorded things inside a turn. What has a record is never done again."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+OPERATIONS_MAX = 1_000  # a turn; a loop that needs more is several turns
+OPERATIONS_MAX_BYTES = 8 * 1024 * 1024  # a turn, all operations together
+
+#: What an author asked for. `text` is what the agent wrote between two others.
+OperationKind = Literal[
+    "tool", "client_tool", "step", "stream", "ask", "form", "gate", "sleep", "text", "observed"
+]
+#:   waiting   an interrupt or a deadline is open for it, or was and has not been carried on yet
+#:   started   its effect may have happened (written before execute)
+#:   asking    its body waits for a human, and will be run again from the top
+#:   done      its outcome is recorded, for ever
+OperationStatus = Literal["waiting", "started", "asking", "done"]
+Outcome = Literal["done", "denied", "expired", "cancelled", "withdrawn", "superseded", "failed"]
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An exception as a replay sees it too."""
+
+    type: str
+    message: str
+
+
+class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One recorded thing of a turn."""
+
+    turn: str
+    #: Kind, name and how-manieth of that name: "tool:refund:1".
+    key: str
+    kind: OperationKind
+    status: OperationStatus
+    #: Of the arguments that were proposed: a replay that proposes others has diverged (promise 6).
+    inputHash: str | None = None
+    #: The arguments that count: the proposed ones, or the edited ones.
+    input: Any = None
+    #: How many operations the agent's function had begun before it: what it wrote earlier is settled.
+    place: int = 0
+    #: The interrupt that it waits for, or waited for.
+    interrupt: str | None = None
+    #: The interrupt that asks whether its effect happened.
+    doubt: str | None = None
+    #: When a sleep ends.
+    due_ms: int | None = None
+    #: How it ended.
+    outcome: Outcome | None = None
+    value: Any = None
+    failure: Failure | None = None
+    reason: str | None = None
+    #: How often its body was begun.
+    attempts: int = 0
+
+
+def operation_key(kind: str, name: str, nth: int) -> str:
+    """The name of the nth (from 1) operation of this kind and name in its turn."""
+    return f"{kind}:{name}:{nth}"

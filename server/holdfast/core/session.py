@@ -1,0 +1,45 @@
+"""A session: what is shown of it, and what is stored of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from holdfast.core.records import Record
+
+QUEUE_MAX = 50  # turns behind the active one; a person who sends more is told to wait
+
+
+class SessionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is shown of a session."""
+
+    id: str
+    agent: str
+    owner: str
+    #: Subject → what they are here: "owner" or "member".
+    members: dict[str, str]
+    createdAt: int
+    title: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class SessionRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
+    """What is stored of a session."""
+
+    kind = "session"
+    info: SessionInfo
+    #: Digests in the audit trail are salted with it; erased with the session.
+    salt: str
+    #: The turn that is ready, running, waiting or blocked: at most one.
+    active: str | None = None
+    #: Turns behind it, in order.
+    queue: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return self.info.id
+
+    @property
+    def members(self) -> dict[str, str]:
+        return self.info.members

@@ -1,0 +1,307 @@
+"""Turns: one run of an agent, from what caused it to its end.
+
+    queued ──promote──▶ ready ──take──▶ running ──wait──▶ waiting
+                          ▲               │  │               │
+                          ├───release─────┘  └──finish──▶ finished
+                          └───resume─────────────────────────┘
+
+At most one turn of a session is not queued and not finished: the session's record names it, and whoever ends it
+promotes the next in the same commit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.core.audit import AuditEntry
+from holdfast.core.commit import Commit, Fence, Job, Writer
+from holdfast.core.deadlines import Deadline, member
+from holdfast.core.events import (
+    Event,
+    TurnBlocked,
+    TurnEnd,
+    TurnFinished,
+    TurnResumed,
+    TurnStarted,
+    TurnWaiting,
+)
+from holdfast.core.identity import By
+from holdfast.core.records import Record
+from holdfast.core.session import SessionRecord
+
+LEASE_MS = 12_000  # three missed heartbeats; a turn is taken over at most 15 s after its worker was killed
+
+TurnStatus = Literal["queued", "ready", "running", "waiting", "blocked", "finished"]
+Step = Literal["promote", "take", "wait", "resume", "release", "block", "retry", "finish", "cancel"]
+
+TRANSITIONS: dict[tuple[TurnStatus, Step], TurnStatus] = {
+    ("queued", "promote"): "ready",  # the turn before it ended
+    ("queued", "cancel"): "finished",
+    ("ready", "take"): "running",  # a worker has the lease
+    ("ready", "block"): "blocked",  # no worker has its version
+    ("ready", "cancel"): "finished",
+    ("running", "wait"): "waiting",  # only people or time can carry it on; nothing is held in memory
+    ("running", "resume"): "running",  # the last answer came before the worker let go
+    ("running", "release"): "ready",  # the worker stops, or its lease ran out
+    ("running", "block"): "blocked",  # the code diverged from its record
+    ("running", "finish"): "finished",
+    ("running", "cancel"): "running",  # a flag: results in flight are recorded first
+    ("waiting", "resume"): "ready",  # nothing it waits for is open
+    ("waiting", "cancel"): "finished",  # in the cancel's own commit, without running user code
+    ("blocked", "take"): "running",  # a worker of its version appeared
+    ("blocked", "retry"): "ready",
+    ("blocked", "cancel"): "finished",
+}
+
+
+def next_status(status: TurnStatus, step: Step) -> TurnStatus | None:
+    """The status after `step`, or None where the step makes no sense."""
+    return TRANSITIONS.get((status, step))
+
+
+class Requester(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whose message caused the turn."""
+
+    subject: str
+    roles: tuple[str, ...] = ()
+    name: str | None = None
+
+
+class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
+    """What is stored of a turn."""
+
+    kind = "turn"
+    turn: str
+    session: str
+    agent: str
+    #: Only workers that registered this version of the agent take it.
+    agent_version: str
+    status: TurnStatus
+    requester: Requester
+    created_at_ms: int
+    #: The message that caused it.
+    cause: str | None = None
+    input: Any = None
+    #: The agent's message that it writes.
+    message: str
+    #: Ids of interrupts that are open for it, and names of its timers.
+    open: tuple[str, ...] = ()
+    #: How often it was taken: the number of its next fence.
+    takes: int = 0
+    started: bool = False
+    #: Who asked that it stop, while it runs.
+    cancel: By | None = None
+    #: Why it is blocked: {code, message}.
+    blocked: dict[str, str] | None = None
+    end: TurnEnd | None = None
+    result: Any = None
+    error: dict[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        return self.turn
+
+    @property
+    def queue(self) -> str:
+        return f"{self.agent}@{self.agent_version}"
+
+    @property
+    def job(self) -> Job:
+        return Job(self.turn, self.queue)
+
+
+def take(turn: TurnRecord, epoch: str, lease_ms: int = LEASE_MS) -> tuple[Commit, Fence]:
+    """A worker takes a ready turn: its fence makes everything older bounce."""
+    number = turn.takes + 1
+    fence = Fence(epoch, number)
+    events: list[Event] = []
+    if not turn.started:
+        events.append(TurnStarted(turn=turn.id, agent=turn.agent, message=turn.message))
+    taken = replace(turn, status=_step(turn, "take"), takes=number, started=True, blocked=None)
+    commit = Commit(
+        turn.session,
+        "take",
+        puts=[taken],
+        events=events,
+        fences={turn.id: fence},
+        set_deadlines=[Deadline("lease", turn.id, in_ms=lease_ms)],
+        drop_jobs=[turn.job],
+    )
+    return commit, fence
+
+
+def renew(turn: TurnRecord, epoch: str, lease_ms: int = LEASE_MS) -> tuple[Commit, Fence]:
+    """The store restarted and shows all that the turn's worker wrote: the same worker goes on, under a new fence."""
+    number = turn.takes + 1
+    fence = Fence(epoch, number)
+    commit = Commit(
+        turn.session,
+        "renew",
+        puts=[replace(turn, takes=number)],
+        fences={turn.id: fence},
+        set_deadlines=[Deadline("lease", turn.id, in_ms=lease_ms)],
+    )
+    return commit, fence
+
+
+def heartbeat(turn: TurnRecord, writer: Writer, lease_ms: int = LEASE_MS) -> Commit:
+    """The worker is alive and keeps the turn."""
+    return Commit(
+        turn.session, "heartbeat", by=writer, set_deadlines=[Deadline("lease", turn.id, in_ms=lease_ms)]
+    )
+
+
+def wait(turn: TurnRecord, writer: Writer) -> Commit:
+    """Nothing can go on: let go of the turn, unless the last answer has come meanwhile; then it goes on at once.
+
+    The commit guards the same version as every closing of its interrupts, so that of an answer and this exactly one
+    comes first and the other one sees it.
+    """
+    if not turn.open:
+        return Commit(
+            turn.session,
+            "resume",
+            by=writer,
+            puts=[replace(turn, status=_step(turn, "resume"))],
+            events=[TurnResumed(turn=turn.id)],
+        )
+    return Commit(
+        turn.session,
+        "wait",
+        by=writer,
+        puts=[replace(turn, status=_step(turn, "wait"))],
+        events=[TurnWaiting(turn=turn.id, open=turn.open)],
+        **_let_go(turn),
+    )
+
+
+def close_open(turn: TurnRecord, name: str) -> tuple[TurnRecord, list[Event], list[Job]]:
+    """One thing that the turn waited for is settled. When it was the last, the turn goes on: exactly once."""
+    left = tuple(other for other in turn.open if other != name)
+    changed = replace(turn, open=left)
+    if left or turn.status != "waiting" or name not in turn.open:
+        return changed, [], []
+    ready = replace(changed, status=_step(turn, "resume"))
+    return ready, [TurnResumed(turn=turn.id)], [turn.job]
+
+
+def ring(turn: TurnRecord, operation: str, name: str) -> Commit:
+    """A sleep of the turn is over."""
+    changed, events, jobs = close_open(turn, name)
+    return Commit(
+        turn.session,
+        "ring",
+        puts=[changed],
+        events=events,
+        jobs=jobs,
+        due=[member("timer", turn.id, operation)],
+        drop_deadlines=[member("timer", turn.id, operation)],
+    )
+
+
+def release(turn: TurnRecord, by: Writer | None = None, *, due: bool = False) -> Commit:
+    """The turn is anybody's again: its worker stops, or its lease ran out (`due`)."""
+    commit = Commit(
+        turn.session,
+        "lapse" if due else "release",
+        by=by,
+        puts=[replace(turn, status=_step(turn, "release"))],
+        jobs=[turn.job],
+        **_let_go(turn),
+    )
+    if due:
+        commit.due.append(member("lease", turn.id))
+    return commit
+
+
+def block(turn: TurnRecord, code: str, message: str, by: Writer | None = None) -> Commit:
+    """The turn cannot go on until an operator acts. What it asks stays answerable."""
+    return Commit(
+        turn.session,
+        "block",
+        by=by,
+        puts=[replace(turn, status=_step(turn, "block"), blocked={"code": code, "message": message})],
+        events=[TurnBlocked(turn=turn.id, code=code, message=message)],
+        **(_let_go(turn) if turn.status == "running" else {}),
+    )
+
+
+def retry(turn: TurnRecord) -> Commit:
+    """An operator lets a blocked turn try again."""
+    status = "waiting" if turn.open else _step(turn, "retry")
+    return Commit(
+        turn.session,
+        "retry",
+        puts=[replace(turn, status=status, blocked=None)],
+        jobs=[] if turn.open else [turn.job],
+        events=[TurnResumed(turn=turn.id)] if not turn.open else [],
+    )
+
+
+def finish(
+    session: SessionRecord,
+    turn: TurnRecord,
+    following: TurnRecord | None,
+    end: TurnEnd,
+    *,
+    by: Writer | None = None,
+    result: Any = None,
+    error: dict[str, Any] | None = None,
+    who: By | None = None,
+) -> Commit:
+    """End the turn and start the next queued one, in one commit (rule a).
+
+    `following` is the record of the first turn in the session's queue, if there is one.
+    """
+    ended = replace(
+        turn, status="finished", end=end, result=result, error=error, open=(), cancel=None, blocked=None
+    )
+    commit = Commit(
+        turn.session,
+        "finish",
+        by=by,
+        puts=[ended],
+        events=[TurnFinished(turn=turn.id, status=end, result=result, error=error, by=who)],
+        drop_jobs=[turn.job],
+    )
+    if turn.status == "running":
+        commit.drop_deadlines.append(member("lease", turn.id))
+        commit.fences[turn.id] = None
+    if session.active == turn.id:
+        _promote(commit, session, following)
+    else:
+        left = tuple(queued for queued in session.queue if queued != turn.id)
+        commit.puts.append(replace(session, queue=left))
+    return commit
+
+
+def ask_to_stop(turn: TurnRecord, who: By) -> Commit:
+    """Flag a running turn: its worker records what is in flight and ends it as cancelled (rule j)."""
+    return Commit(turn.session, "cancel", puts=[replace(turn, cancel=who)], nudges=[turn.id])
+
+
+def cancelled_entry(turn: TurnRecord, who: By, via: str, ref: str | None) -> AuditEntry:
+    return AuditEntry("turn.cancelled", turn.session, who, turn=turn.id, via=via, ref=ref)
+
+
+def _promote(commit: Commit, session: SessionRecord, following: TurnRecord | None) -> None:
+    if following is None:
+        commit.puts.append(replace(session, active=None, queue=()))
+        return
+    assert session.queue[0] == following.id
+    commit.puts.append(replace(session, active=following.id, queue=session.queue[1:]))
+    commit.puts.append(replace(following, status=_step(following, "promote")))
+    commit.jobs.append(following.job)
+
+
+def _step(turn: TurnRecord, step: Step) -> TurnStatus:
+    status = next_status(turn.status, step)
+    assert status is not None, f"{step} of a turn that is {turn.status}"
+    return status
+
+
+def _let_go(turn: TurnRecord) -> dict[str, Any]:
+    return {"drop_deadlines": [member("lease", turn.id)], "fences": {turn.id: None}}

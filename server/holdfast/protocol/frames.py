@@ -1,0 +1,334 @@
+"""The frames of the native WebSocket: JSON objects, told apart by `type`. docs/protocol.md says them in words.
+
+Frames only grow: a new field has a default; unknown fields are passed over; an unknown type is an error.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from holdfast.core.errors import BadRequest, HoldfastError, TooLarge, UnknownFrame
+from holdfast.core.interrupts import Decision
+
+SUBPROTOCOL = "holdfast.v1"
+FRAME_MAX_BYTES = 256 * 1024  # either way; a snapshot comes in pages below it
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place in a session's log. `seq` counts 1, 2, 3 …; it means nothing under another epoch. 0: the beginning."""
+
+    epoch: str
+    seq: int
+
+
+class Frame(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
+    """What all frames have in common: the tag `type`."""
+
+
+# ── device → server ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Hello(Frame, frozen=True, tag="hello"):
+    token: str
+    #: Shown to others as one of the devices present: "Alice's phone".
+    device: str | None = None
+
+
+class Start(Frame, frozen=True, tag="start"):
+    ref: str
+    agent: str
+    id: str | None = None
+    input: Any = msgspec.UNSET
+    message: Any = None
+    title: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Attach(Frame, frozen=True, tag="attach"):
+    ref: str
+    session: str
+    since: Position | None = None
+    #: Messages in the snapshot, newest.
+    limit: int | None = None
+
+
+class Detach(Frame, frozen=True, tag="detach"):
+    session: str
+    ref: str | None = None
+
+
+class History(Frame, frozen=True, tag="history"):
+    ref: str
+    session: str
+    before: int
+    limit: int = 50
+
+
+class Send(Frame, frozen=True, tag="send"):
+    ref: str
+    session: str
+    message: Any
+    mode: Literal["queue", "steer", "replace", "reject"] | None = None
+    replaces: str | None = None
+
+
+class Answer(Frame, frozen=True, tag="answer"):
+    ref: str
+    session: str
+    interrupt: str
+    status: Literal["resolved", "cancelled"]
+    payload: Any = None
+
+
+class ToolUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
+    type: Literal["tool-output-available", "tool-output-error", "tool-approval-response"]
+    toolCallId: str
+    output: Any = msgspec.UNSET
+    errorText: str | None = None
+    #: Checked as an answer's payload is: only JSON true approves.
+    approved: Any = msgspec.UNSET
+    reason: str | None = None
+
+
+class Update(Frame, frozen=True, tag="update"):
+    ref: str
+    session: str
+    updates: list[ToolUpdate]
+    message: str | None = None
+
+
+class Cancel(Frame, frozen=True, tag="cancel"):
+    ref: str
+    session: str
+    turn: str | None = None
+
+
+class Ping(Frame, frozen=True, tag="ping"):
+    pass
+
+
+class Later(Frame, frozen=True):
+    """A frame of the contract whose issue has not come yet: answered `not_implemented`."""
+
+    ref: str
+
+
+class AnswerMany(Later, frozen=True, tag="answer_many"):
+    pass
+
+
+class Claim(Later, frozen=True, tag="claim"):
+    pass
+
+
+class Progress(Later, frozen=True, tag="progress"):
+    pass
+
+
+class Withdraw(Later, frozen=True, tag="withdraw"):
+    pass
+
+
+class Continue(Later, frozen=True, tag="continue"):
+    pass
+
+
+class Feedback(Later, frozen=True, tag="feedback"):
+    pass
+
+
+DeviceFrame = (
+    Hello
+    | Start
+    | Attach
+    | Detach
+    | History
+    | Send
+    | Answer
+    | Update
+    | Cancel
+    | Ping
+    | AnswerMany
+    | Claim
+    | Progress
+    | Withdraw
+    | Continue
+    | Feedback
+)
+
+# ── server → device ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Welcome(Frame, frozen=True, tag="welcome"):
+    connection: str
+    #: `{subject, roles, can, name?, actor?}`
+    principal: dict[str, Any]
+    limits: dict[str, int]
+    serverTime: int
+
+
+class Attached(Frame, frozen=True, tag="attached"):
+    """What follows are events from `seq` on: of the snapshot, or of the position that was asked for (replay).
+
+    `head` is the last position when this was sent: a device that has reached it is up to date.
+    """
+
+    ref: str
+    session: str
+    epoch: str
+    seq: int
+    mode: Literal["snapshot", "replay"]
+    head: int
+    snapshot: Any = None
+
+
+class EventFrame(Frame, frozen=True, tag="event"):
+    """One event. With `from`, it stands for all positions from there to `seq`."""
+
+    session: str
+    seq: int
+    at: int
+    event: msgspec.Raw
+    from_: int | None = msgspec.field(default=None, name="from")
+
+
+class PageEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    seq: int
+    at: int
+    event: msgspec.Raw
+    from_: int | None = msgspec.field(default=None, name="from")
+
+
+class Page(Frame, frozen=True, tag="page"):
+    """Older history, ascending, for the positions `from` to `to`. `more`: there is still older."""
+
+    ref: str
+    session: str
+    events: list[PageEvent]
+    from_: int = msgspec.field(name="from")
+    to: int
+    more: bool
+
+
+class Gap(Frame, frozen=True, tag="gap"):
+    """The position that was asked for cannot be replayed from; a snapshot follows."""
+
+    session: str
+    requested: Position
+    earliest: Position
+
+
+class Device(msgspec.Struct, frozen=True, omit_defaults=True):
+    connection: str
+    subject: str
+    name: str | None = None
+    device: str | None = None
+
+
+class Presence(Frame, frozen=True, tag="presence"):
+    session: str
+    devices: list[Device]
+
+
+class Pong(Frame, frozen=True, tag="pong"):
+    serverTime: int
+
+
+class Ok(Frame, frozen=True, tag="ok"):
+    ref: str
+    session: str | None = None
+    epoch: str | None = None
+    seq: int | None = None
+    turn: str | None = None
+    message: str | None = None
+
+
+class Answered(Frame, frozen=True, tag="answered"):
+    ref: str
+    outcome: Literal["won", "lost", "recorded"]
+    interrupt: str | None = None
+    decision: Decision | None = None
+
+
+class UpdateResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answered object of one item, or its error."""
+
+    toolCallId: str
+    outcome: Literal["won", "lost", "recorded"] | None = None
+    interrupt: str | None = None
+    decision: Decision | None = None
+    error: dict[str, Any] | None = None
+
+
+class Updated(Frame, frozen=True, tag="updated"):
+    ref: str
+    results: list[UpdateResult]
+
+
+class Error(Frame, frozen=True, tag="error"):
+    code: str
+    message: str
+    retry: bool
+    ref: str | None = None
+    details: dict[str, Any] | None = None
+
+
+class Closing(Frame, frozen=True, tag="closing"):
+    """The server goes away: come back after this time, to wherever the address leads then."""
+
+    reconnect_after_ms: int
+
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[DeviceFrame] = msgspec.json.Decoder(DeviceFrame)
+_TYPES = {frame.__struct_config__.tag for frame in DeviceFrame.__args__}
+
+
+def encode(frame: Frame) -> bytes:
+    return _encoder.encode(frame)
+
+
+def decode(data: bytes | str) -> DeviceFrame:
+    """A device's frame.
+
+    Raises:
+        TooLarge, BadRequest, UnknownFrame: with what is wrong, where, and the frame's `ref` in details if it has one.
+    """
+    if len(data) > FRAME_MAX_BYTES:
+        raise TooLarge(f"A frame is at most {FRAME_MAX_BYTES} bytes.", limit=FRAME_MAX_BYTES)
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise _refusal(data, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"A frame must be one JSON object in UTF-8: {error}") from None
+
+
+def event_frame(session: str, seq: int, at: int, event: bytes, from_: int | None = None) -> bytes:
+    """The frame of a stored event: its bytes go in as they are, never encoded again."""
+    start = b"" if from_ is None or from_ == seq else b'"from":%d,' % from_
+    return b'{"type":"event","session":"%s","seq":%d,"at":%d,%s"event":%s}' % (
+        session.encode(),
+        seq,
+        at,
+        start,
+        event,
+    )
+
+
+def error_frame(error: HoldfastError, ref: str | None = None) -> Error:
+    return Error(error.code, error.message, error.retry, ref, error.details or None)
+
+
+def _refusal(data: bytes | str, reason: str) -> BadRequest:
+    raw = msgspec.json.decode(data)
+    if not isinstance(raw, dict):
+        return BadRequest("A frame must be a JSON object with a `type`.")
+    ref = raw.get("ref")
+    details = {"ref": ref} if isinstance(ref, str) else {}
+    kind = raw.get("type")
+    if kind not in _TYPES:
+        return UnknownFrame(f"There is no frame of type {str(kind)[:64]!r}.", **details)
+    return BadRequest(f"{kind}: {reason}", **details)

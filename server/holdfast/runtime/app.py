@@ -1,0 +1,101 @@
+"""The App: agents, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeVar
+
+from holdfast.core.manifests import AgentManifest
+from holdfast.core.policies import Verdict
+from holdfast.runtime.tools import Tool
+from holdfast.runtime.turn import Turn
+
+F = TypeVar("F", bound=Callable[[Turn], Awaitable[Any]])
+Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
+
+
+class Agent:
+    """An async function of a Turn, under a name and a version."""
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Turn], Awaitable[Any]],
+        tools: Sequence[Tool[..., Any]],
+        version: str,
+    ) -> None:
+        self.name, self.function, self.version = name, function, version
+        self.tools = {tool.name: tool for tool in tools}
+
+    @property
+    def manifest(self) -> AgentManifest:
+        return AgentManifest(self.name, self.version, [tool.manifest for tool in self.tools.values()])
+
+
+class App:
+    """Agents, their tools, and what they are given to work with.
+
+    Args:
+        lifespan: an async context manager that yields the `deps` of every turn and call.
+        default_approval: what a tool without any `approval` setting means: True (ask), or False.
+    """
+
+    def __init__(self, *, lifespan: Lifespan | None = None, default_approval: bool = True) -> None:
+        self._lifespan = lifespan
+        self.default_verdict: Verdict = "ask" if default_approval else "allow"
+        #: Told of every run of a tool's function: for tests.
+        self.executed: Callable[[str, dict[str, Any]], None] | None = None
+        #: By queue: agent@version.
+        self.agents: dict[str, Agent] = {}
+
+    def agent(
+        self, name: str, *, tools: Sequence[Tool[..., Any]] = (), version: str = "1"
+    ) -> Callable[[F], F]:
+        """Register an `async def agent(turn)`."""
+
+        def register(function: F) -> F:
+            self.add_agent(name, function, tools=tools, version=version)
+            return function
+
+        return register
+
+    def add_agent(
+        self,
+        name: str,
+        function: Callable[[Turn], Awaitable[Any]],
+        *,
+        tools: Sequence[Tool[..., Any]] = (),
+        version: str = "1",
+    ) -> None:
+        """Register an agent. Old versions may stay registered: turns go on with the version they began with.
+
+        Raises:
+            ValueError: this name and version are taken, or a name has a character that it must not have.
+        """
+        if not name or any(character in name for character in "@ \n"):
+            raise ValueError(f"{name!r}: an agent's name has neither '@' nor blanks")
+        agent = Agent(name, function, tools, version)
+        if agent.manifest.queue in self.agents:
+            raise ValueError(f"agent {name!r} version {version!r} is registered twice")
+        self.agents[agent.manifest.queue] = agent
+
+    def with_deps(self, deps: Any) -> App:
+        """The same agents, given these deps instead of the lifespan's: for tests."""
+
+        @asynccontextmanager
+        async def given(_: App) -> AsyncIterator[Any]:
+            yield deps
+
+        app = App(lifespan=given)
+        app.default_verdict, app.agents = self.default_verdict, self.agents
+        return app
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Any]:
+        """Enter the lifespan; gives the deps."""
+        if self._lifespan is None:
+            yield None
+            return
+        async with self._lifespan(self) as deps:
+            yield deps

@@ -1,0 +1,128 @@
+"""Asking people: questions, forms, gates, client tools. One mechanism: open an interrupt, let go, come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.core import asking, ids
+from holdfast.core.canonical import input_hash
+from holdfast.core.commit import Commit, Writer
+from holdfast.core.interrupts import REASONS, Approvers, Decision, Interrupt, Kind, OnExpiry
+from holdfast.core.operations import Operation, OperationKind
+from holdfast.core.turns import TurnRecord
+from holdfast.runtime.deciding import answered
+from holdfast.runtime.durations import Duration, milliseconds
+from holdfast.runtime.execution import Execution
+from holdfast.runtime.results import Result
+from holdfast.runtime.tools import named_approvers
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What is to be asked, before it has an id."""
+
+    kind: Kind
+    name: str
+    message: str | None = None
+    input: Any = None
+    schema: dict[str, Any] | None = None
+    expires_ms: int | None = None
+    on_expiry: OnExpiry = "deny"
+    approvers: Approvers | None = None
+    editable: bool = False
+    metadata: dict[str, Any] | None = None
+
+
+def rules(options: dict[str, Any]) -> dict[str, Any]:
+    """`expires=`, `on_expiry=`, `approvers=` and `metadata=` of a question, as its fields."""
+    given = dict(options)
+    expires: Duration | None = given.pop("expires", None)
+    approvers = given.pop("approvers", None)
+    return {
+        **given,
+        "expires_ms": None if expires is None else milliseconds(expires),
+        "approvers": None if approvers is None else named_approvers(approvers),
+    }
+
+
+async def ask(
+    x: Execution,
+    question: Question,
+    kind: OperationKind,
+    key: str,
+    place: int,
+    inside: str = "",
+) -> Result[Any]:
+    """Ask, or find the answer. `inside` is the tool call whose body asks."""
+    proposed = input_hash(question.input)
+    operation = x.journal.operations.get(key)
+    if operation is None:
+        operation = Operation(
+            x.turn.id, key, kind, "waiting", inputHash=proposed, input=question.input, place=place
+        )
+        operation = await put(x, question, operation, inside)
+    else:
+        x.journal.same_arguments(operation, proposed)
+    decision = await decision_of(x, operation.interrupt)
+    shown = x.journal.interrupts[operation.interrupt or ""].interrupt
+    return answered(shown, operation, decision)
+
+
+async def put(
+    x: Execution,
+    question: Question,
+    operation: Operation,
+    inside: str = "",
+    *,
+    doubt: bool = False,
+) -> Operation:
+    """Open the interrupt for which `operation` waits from now on; one commit with its record."""
+    name = f"{operation.key}/doubt:{operation.attempts}" if doubt else operation.key
+    shown = shown_of(x, question, operation, name)
+    field = "doubt" if doubt else "interrupt"
+    waiting = replace(operation, **{field: shown.id})
+
+    def build(turn: TurnRecord, writer: Writer) -> Commit:
+        commit = asking.opening(turn, writer, shown, waiting)
+        if inside:
+            commit.operations.append(replace(x.journal.operations[inside], status="asking"))
+        return commit
+
+    await x.writer.commit(build, x.journal)
+    x.journal.record(waiting)
+    return waiting
+
+
+def shown_of(x: Execution, question: Question, operation: Operation, name: str) -> Interrupt:
+    """The interrupt as everybody will see it."""
+    now_ms = x.writer.now_ms()
+    return Interrupt(
+        id=ids.interrupt_id(x.turn.id, name),
+        kind=question.kind,
+        session=x.turn.session,
+        turn=x.turn.id,
+        reason=REASONS[question.kind],
+        message=question.message,
+        toolCallId=ids.call_id(x.turn.id, operation.key),
+        toolName=question.name,
+        input=question.input,
+        inputHash=input_hash(question.input),
+        responseSchema=question.schema,
+        openedAt=now_ms,
+        expiresAt=None if question.expires_ms is None else now_ms + question.expires_ms,
+        onExpiry=question.on_expiry,
+        approvers=question.approvers,
+        editable=question.editable,
+        metadata=question.metadata,
+    )
+
+
+async def decision_of(x: Execution, interrupt: str | None) -> Decision:
+    """The decision, or a wait that ends when the function is run again."""
+    record = x.journal.interrupts.get(interrupt or "")
+    if record is None or record.decision is None:
+        await x.branches.suspend()
+    assert record is not None and record.decision is not None
+    return record.decision

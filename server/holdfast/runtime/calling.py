@@ -1,0 +1,295 @@
+"""Calling a tool: validated, judged, asked about if need be, begun, executed once, recorded.
+
+    no record ──judge──▶ allow ──begin──▶ started ──execute──▶ done
+                  │        ▲                 │
+                  └─ ask ─▶ waiting          └─ found by another worker: in doubt, unless it is idempotent
+
+The record `started` is written before the body runs and `done` after it: what is found between the two may have
+happened (promise 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.core import ids
+from holdfast.core.canonical import input_hash
+from holdfast.core.commit import Commit, Writer
+from holdfast.core.decisions import approves, in_doubt_approvers
+from holdfast.core.errors import BadInput
+from holdfast.core.events import EVENT_MAX_BYTES
+from holdfast.core.interrupts import Decision
+from holdfast.core.operations import Failure, Operation
+from holdfast.core.policies import Verdict, of_setting
+from holdfast.core.turns import TurnRecord
+from holdfast.runtime import asking, stepping
+from holdfast.runtime.asking import Question
+from holdfast.runtime.call import Call, Inside
+from holdfast.runtime.deciding import answered, recorded, refused
+from holdfast.runtime.execution import Execution
+from holdfast.runtime.results import Result
+from holdfast.runtime.tools import Tool
+from holdfast.store.failpoints import reached
+
+RESULT_MAX_BYTES = EVENT_MAX_BYTES - 8 * 1024  # a result goes into one event, with room for what is around it
+
+
+class ToolCall:
+    """One call of one tool by one operation."""
+
+    def __init__(self, x: Execution, tool: Tool[..., Any], key: str, place: int) -> None:
+        self.x, self.tool, self.key, self.place = x, tool, key, place
+
+    async def perform(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result[Any]:
+        """From the arguments to the result, going on from wherever the record has come."""
+        try:
+            proposed = self.tool.signature.bind(args, kwargs)
+            digest = input_hash(proposed)
+        except BadInput as error:
+            return Result("failed", None, f"{self.tool.name}: {error.message}")
+        operation = self.x.journal.operations.get(self.key)
+        if operation is None:
+            return await self._first(self._new(proposed, digest))
+        self.x.journal.same_arguments(operation, digest)
+        match operation.status:
+            case "done":
+                return self._recorded(operation)
+            case "waiting":
+                return await self._decided(operation)
+            case "asking":
+                return await self._execute(operation, self._input(operation))
+            case "started":
+                return await self._doubtful(operation)
+
+    # What the record says.
+
+    def _new(self, proposed: dict[str, Any], digest: str) -> Operation:
+        kind = self.tool.kind
+        return Operation(
+            self.x.turn.id, self.key, kind, "waiting", inputHash=digest, input=proposed, place=self.place
+        )
+
+    async def _first(self, operation: Operation) -> Result[Any]:
+        if self.tool.kind == "client_tool":
+            operation = await asking.put(self.x, self._question("client_tool", operation), operation)
+            return await self._decided(operation)
+        match await self._judge(operation.input):
+            case "allow":
+                return await self._execute(operation, operation.input, ungated=True)
+            case "ask":
+                operation = await asking.put(self.x, self._question("approval", operation), operation)
+                return await self._decided(operation)
+            case "deny":
+                raise NotImplementedError("policies that deny come with the policies")
+
+    async def _decided(self, operation: Operation) -> Result[Any]:
+        decision = await asking.decision_of(self.x, operation.interrupt)
+        if self.tool.kind == "client_tool":
+            return self._from_device(operation, decision)
+        if not approves(decision):
+            return refused(operation, decision)
+        return await self._execute(operation, self._input(operation))
+
+    def _from_device(self, operation: Operation, decision: Decision) -> Result[Any]:
+        shown = self.x.journal.interrupts[operation.interrupt or ""].interrupt
+        result = answered(shown, operation, decision)
+        if result.status != "done":
+            return result
+        try:
+            return msgspec.structs.replace(result, returned=self.tool.signature.revive(result.returned))
+        except msgspec.ValidationError as error:
+            return Result("failed", None, f"{self.tool.name}: the device's result: {error}", decision)
+
+    def _input(self, operation: Operation) -> dict[str, Any]:
+        """The arguments that the decision holds for: those shown, or the edited ones (promise 6)."""
+        record = self.x.journal.interrupts.get(operation.interrupt or "")
+        if record is None or record.decision is None:
+            return operation.input
+        if record.interrupt.inputHash != input_hash(operation.input):
+            raise BadInput(f"{self.key}: the decision was on other arguments.")
+        edited = (record.decision.payload or {}).get("input")
+        return operation.input if edited is None else self.tool.signature.check(edited)
+
+    def _recorded(self, operation: Operation) -> Result[Any]:
+        value = self.tool.signature.revive(operation.value) if operation.outcome == "done" else None
+        return recorded(operation, value, self._decision(operation))
+
+    def _decision(self, operation: Operation) -> Decision | None:
+        record = self.x.journal.interrupts.get(operation.interrupt or "")
+        return record.decision if record else None
+
+    # Whether a human is asked.
+
+    async def _judge(self, values: dict[str, Any]) -> Verdict:
+        setting = self.tool.rules.approval
+        if callable(setting):
+            setting = await self._predicate(setting, values)
+        return of_setting(setting, self.x.app.default_verdict)
+
+    async def _predicate(self, predicate: Callable[[Call[Any]], Any], values: dict[str, Any]) -> Any:
+        """What the predicate says; when it fails, a human is asked (promise 7)."""
+        try:
+            said = predicate(self._call(values))
+            said = await said if inspect.isawaitable(said) else said
+        except Exception as error:
+            self.x.log.warning("predicate failed: asking", tool=self.tool.name, error=repr(error))
+            return True
+        return said if isinstance(said, bool) else True
+
+    def _question(self, kind: Any, operation: Operation | None = None) -> Question:
+        rules = self.tool.rules
+        schema = self.tool.signature.output_schema if kind == "client_tool" else None
+        return Question(
+            kind=kind,
+            name=self.tool.name,
+            message=self.tool.description,
+            input=operation.input if operation else None,
+            schema=schema,
+            expires_ms=rules.expires_ms,
+            on_expiry=rules.on_expiry,
+            approvers=rules.approvers,
+            editable=rules.editable,
+            metadata={"risk": rules.risk} if rules.risk else None,
+        )
+
+    # The effect.
+
+    async def _execute(
+        self, operation: Operation, values: dict[str, Any], *, ungated: bool = False
+    ) -> Result[Any]:
+        started = replace(operation, status="started", attempts=operation.attempts + 1, input=values)
+        await self._commit("begin", started, self._shown(values) if ungated else [])
+        self.x.writer.check_lease()
+        with self.x.branches.effect():
+            reached("before execute")
+            value, failure = await self._body(started, values)
+            reached("after execute")
+            ended = self._ended(started, value, failure)
+            await self._commit("record", ended, [self._output(ended)])
+        return self._recorded(ended)
+
+    async def _body(self, operation: Operation, values: dict[str, Any]) -> tuple[Any, Failure | None]:
+        """Run the function, within its time and retries. A cancellation leaves the call in doubt."""
+        rules, call = self.tool.rules, self._call(values, operation)
+        failure: Failure | None = None
+        for _ in range(rules.retries + 1):
+            if self.x.app.executed is not None:
+                self.x.app.executed(self.tool.name, values)
+            try:
+                async with asyncio.timeout(rules.timeout_ms / 1_000 if rules.timeout_ms else None):
+                    return self._kept(await self.tool.run(call, values))
+            except TimeoutError:
+                failure = Failure("TimeoutError", f"it took longer than {rules.timeout_ms} ms")
+            except Exception as error:
+                self.x.log.info("tool failed", tool=self.tool.name, error=repr(error))
+                failure = Failure(type(error).__name__, str(error))
+        return None, failure
+
+    def _kept(self, value: Any) -> tuple[Any, Failure | None]:
+        """The result as it is recorded: the effect has happened, so one that cannot be kept is a failure, not a retry."""
+        try:
+            kept = self.tool.signature.keep(value)
+            self.tool.signature.revive(kept)
+        except (TypeError, ValueError, msgspec.ValidationError) as error:
+            return None, Failure("ResultNotEncodable", f"it ran, but its result cannot be kept: {error}")
+        size = len(msgspec.json.encode(kept))
+        if size > RESULT_MAX_BYTES:
+            return None, Failure(
+                "ResultTooLarge", f"it ran, but its result has {size} bytes of {RESULT_MAX_BYTES}"
+            )
+        return kept, None
+
+    def _ended(self, started: Operation, value: Any, failure: Failure | None) -> Operation:
+        if failure is None:
+            return replace(started, status="done", outcome="done", value=value)
+        reason = f"{failure.type}: {failure.message}"
+        return replace(started, status="done", outcome="failed", failure=failure, reason=reason)
+
+    async def _commit(self, label: str, operation: Operation, chunks: list[dict[str, Any]]) -> None:
+        events = [self.x.chunk_event(chunk) for chunk in chunks]
+
+        def build(turn: TurnRecord, writer: Writer) -> Commit:
+            return Commit(turn.session, label, by=writer, operations=[operation], events=list(events))
+
+        await self.x.writer.commit(build, self.x.journal)
+        self.x.journal.record(operation)
+
+    def _shown(self, values: dict[str, Any]) -> list[dict[str, Any]]:
+        call = {"type": "tool-input-available", "toolCallId": self._call_id, "toolName": self.tool.name}
+        return [{**call, "input": values}]
+
+    def _output(self, ended: Operation) -> dict[str, Any]:
+        if ended.outcome == "done":
+            return {"type": "tool-output-available", "toolCallId": self._call_id, "output": ended.value}
+        return {"type": "tool-output-error", "toolCallId": self._call_id, "errorText": ended.reason}
+
+    @property
+    def _call_id(self) -> str:
+        return ids.call_id(self.x.turn.id, self.key)
+
+    # In doubt.
+
+    async def _doubtful(self, operation: Operation) -> Result[Any]:
+        """Begun, and no result was recorded: it may have run."""
+        if self.tool.rules.idempotent:
+            return await self._execute(operation, operation.input)
+        if operation.doubt is None:
+            operation = await asking.put(self.x, self._doubt(operation), operation, doubt=True)
+        decision = await asking.decision_of(self.x, operation.doubt)
+        if decision.status == "resolved" and decision.payload["ran"] is False:
+            return await self._execute(replace(operation, doubt=None), operation.input)
+        if decision.status == "resolved":
+            ended = self._ended(operation, decision.payload.get("result"), None)
+        else:
+            ended = self._ended(operation, None, Failure("InDoubt", "whether it ran is not known"))
+        await self._commit("record", ended, [self._output(ended)])
+        return self._recorded(ended)
+
+    def _doubt(self, operation: Operation) -> Question:
+        return Question(
+            kind="in_doubt",
+            name=self.tool.name,
+            message=f"The worker died while {self.tool.name} ran. Did it happen?",
+            input=operation.input,
+            approvers=in_doubt_approvers(),
+        )
+
+    # What the function is given.
+
+    def _call(self, values: dict[str, Any], operation: Operation | None = None) -> Call[Any]:
+        x = self.x
+        return Call(
+            tool=self.tool.name,
+            input=values,
+            deps=x.deps,
+            principal=x.turn.requester,
+            session=x.turn.session,
+            turn=x.turn.id,
+            idempotency_key=ids.idempotency_key(x.turn.id, self.key),
+            fence=x.writer.fence,
+            inside=self._inside() if operation else None,
+        )
+
+    def _inside(self) -> Inside:
+        x = self.x
+
+        async def nested(kind: Any, question: Question) -> Result[Any]:
+            name = x.journal.name(kind, question.name, self.key)
+            return await asking.ask(x, question, kind, name, self.place, inside=self.key)
+
+        return Inside(
+            cancelled=lambda: x.turn.cancel is not None,
+            progress=x.progress,
+            step=lambda name, fn, args: stepping.step(
+                x, x.journal.name("step", name, self.key), self.place, name, fn, args
+            ),
+            ask=lambda question, options: nested("ask", stepping.question(question, options)),
+            form=lambda message, schema, options: nested("form", stepping.form(message, schema, options)),
+            gate=lambda name, payload, options: nested("gate", stepping.gate(name, payload, options)),
+        )

@@ -1,0 +1,189 @@
+"""One execution of a turn's function by a worker: from the record so far to its end, or to where all of it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import structlog
+
+from holdfast.core.errors import HoldfastError, ReplayDiverged
+from holdfast.core.events import ChunkWritten, TurnProgress
+from holdfast.core.messages import Message
+from holdfast.core.operations import OperationKind
+from holdfast.core.session import SessionRecord
+from holdfast.core.turns import TurnRecord
+from holdfast.runtime.branches import Branches
+from holdfast.runtime.journal import Journal
+from holdfast.runtime.writer import LeaseLost, TurnWriter
+
+if TYPE_CHECKING:
+    from holdfast.runtime.app import App
+
+T = TypeVar("T")
+TEXT_MAX = 16_000  # characters of one text chunk; longer writes are split
+
+
+class Asked(Generic[T]):
+    """An operation that was asked for: await it, or give it to `turn.all`."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        kind: OperationKind,
+        name: str,
+        perform: Callable[[str, int], Awaitable[T]],
+    ) -> None:
+        self.execution, self.kind, self.name, self.perform = execution, kind, name, perform
+
+    def __await__(self) -> Any:
+        return self.execution.one(self).__await__()
+
+
+class Execution:
+    """What the operations of a turn work with while its function runs."""
+
+    def __init__(
+        self,
+        app: App,
+        session: SessionRecord,
+        writer: TurnWriter,
+        journal: Journal,
+        history: list[Message],
+        cause: Message | None,
+        deps: Any,
+    ) -> None:
+        self.app, self.session, self.writer, self.journal = app, session, writer, journal
+        self.history, self.cause, self.deps = history, cause, deps
+        self.log = structlog.get_logger("holdfast.runtime").bind(turn=writer.turn.id, agent=writer.turn.agent)
+        self.changed = asyncio.Event()
+        self.branches = Branches(self.changed)
+        #: Why the function cannot go on, whatever its own code makes of it.
+        self.broken: Exception | None = None
+        self._writing = False
+        self._task: asyncio.Task[Any] | None = None
+
+    @property
+    def turn(self) -> TurnRecord:
+        return self.writer.turn
+
+    def start(self, function: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+        """Run the function in a task of its own, which the caller awaits."""
+
+        async def body() -> T:
+            return await function()
+
+        self._task = asyncio.create_task(body(), name=f"turn {self.turn.id}")
+        self._task.add_done_callback(lambda _: self.changed.set())
+        return self._task
+
+    # Operations.
+
+    async def one(self, asked: Asked[T]) -> T:
+        """Perform one operation of the function."""
+        self._check_task()
+        key, place = await self._enter([asked])
+        return await self._guarded(asked.perform(key[0], place))
+
+    async def batch(self, asked: tuple[Asked[Any], ...]) -> list[Any]:
+        """Perform several at once. Waits for all, then raises the first failure, if there was one."""
+        self._check_task()
+        keys, place = await self._enter(list(asked))
+        self.branches.split(len(asked))
+        tasks = [
+            asyncio.create_task(self._branch(one.perform(key, place)), name=f"{self.turn.id} {key}")
+            for one, key in zip(asked, keys, strict=True)
+        ]
+        try:
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await _end_all(tasks)
+        self.branches.whole()
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return results
+
+    async def _enter(self, asked: list[Asked[Any]]) -> tuple[list[str], int]:
+        keys = [self.journal.name(one.kind, one.name) for one in asked]
+        await self.end_text()
+        try:
+            return keys, self.journal.enter(keys)
+        except HoldfastError as error:
+            return await self.give_up(error)
+
+    async def _branch(self, performing: Awaitable[T]) -> T:
+        try:
+            return await self._guarded(performing)
+        finally:
+            self.branches.joined()
+
+    async def _guarded(self, performing: Awaitable[T]) -> T:
+        """What only the worker can deal with never reaches the author's code, which might swallow it."""
+        try:
+            return await performing
+        except (LeaseLost, HoldfastError) as error:
+            return await self.give_up(error)
+
+    async def give_up(self, error: Exception) -> Any:
+        """The worker takes over from here. Never returns."""
+        self.broken = self.broken or error
+        self.changed.set()
+        await asyncio.get_running_loop().create_future()
+
+    def _check_task(self) -> None:
+        if asyncio.current_task() is not self._task:
+            raise RuntimeError(
+                "turn.* was used in a task of your own making: replay could not follow it. "
+                "Use turn.all(...) for several things at once, and the option timeout= instead of asyncio.wait_for."
+            )
+
+    # The message.
+
+    async def write(self, text: str) -> None:
+        """Stream text. Consecutive writes share a part; what a former run recorded is passed over."""
+        self._check_task()
+        if self.journal.writing_is_settled or not text:
+            return
+        part = f"text-{self.journal.place}"
+        if not self._writing:
+            self._writing = True
+            await self.emit({"type": "text-start", "id": part}, self.journal.text_key)
+        for start in range(0, len(text), TEXT_MAX):
+            delta = text[start : start + TEXT_MAX]
+            await self.emit({"type": "text-delta", "id": part, "delta": delta}, self.journal.text_key)
+
+    async def end_text(self) -> None:
+        """What comes next is not part of the text."""
+        if self._writing:
+            self._writing = False
+            part = f"text-{self.journal.place}"
+            await self.emit({"type": "text-end", "id": part}, self.journal.text_key)
+
+    async def chunk(self, chunk: dict[str, Any]) -> None:
+        """Stream a chunk of the author's own, between texts."""
+        self._check_task()
+        if not self.journal.writing_is_settled:
+            await self.end_text()
+            await self.emit(chunk, self.journal.text_key)
+
+    async def emit(self, chunk: dict[str, Any], op: str | None) -> None:
+        await self.writer.write(self.chunk_event(chunk, op))
+
+    def chunk_event(self, chunk: dict[str, Any], op: str | None = None) -> ChunkWritten:
+        return ChunkWritten(turn=self.turn.id, message=self.turn.message, chunk=chunk, op=op)
+
+    async def progress(self, progress: Any) -> None:
+        await self.writer.write(TurnProgress(turn=self.turn.id, progress=progress))
+
+    # The end.
+
+    def diverged(self) -> ReplayDiverged | None:
+        return self.broken if isinstance(self.broken, ReplayDiverged) else None
+
+
+async def _end_all(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

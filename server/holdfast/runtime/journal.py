@@ -1,0 +1,127 @@
+"""The journal: what a turn has recorded, walked again from the top whenever its function is run again.
+
+Operations are numbered in *places*: the first thing the agent's function asks for is place 1, the next one place 2;
+all branches of one `turn.all` share a place. What the agent writes before place n is settled once an operation of
+place n is recorded: a replay passes over it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from holdfast.core.errors import LimitReached, ReplayDiverged
+from holdfast.core.interrupts import InterruptRecord
+from holdfast.core.operations import OPERATIONS_MAX, Operation, OperationKind, operation_key
+
+
+class Journal:
+    """The operations of one turn, as far as this run of its function has come."""
+
+    def __init__(
+        self, turn: str, operations: dict[str, Operation], interrupts: dict[str, InterruptRecord]
+    ) -> None:
+        self.turn = turn
+        self.operations = operations
+        self.interrupts = interrupts
+        #: Operations begun by the agent's function in this run.
+        self.place = 0
+        #: Observed values (time, randomness) that the next commit records.
+        self.observed: list[Operation] = []
+        self._counts: Counter[str] = Counter()
+        self._reached: set[str] = set()
+        self._keys_at: dict[int, set[str]] = {}
+        for operation in operations.values():
+            if _is_step_of_the_function(operation):
+                self._keys_at.setdefault(operation.place, set()).add(operation.key)
+        #: The last place with a record.
+        self.settled = max(self._keys_at, default=0)
+
+    @property
+    def writing_is_settled(self) -> bool:
+        """What the function writes here was recorded by a former run: recorded text wins."""
+        return self.place < self.settled
+
+    @property
+    def text_key(self) -> str:
+        """The name under which text written here is streamed, until the next operation settles it."""
+        return text_key(self.place)
+
+    def name(self, kind: OperationKind, name: str, inside: str = "") -> str:
+        """The key of the next operation of this kind and name."""
+        prefix = f"{inside}/" if inside else ""
+        self._counts[f"{prefix}{kind}:{name}"] += 1
+        return prefix + operation_key(kind, name, self._counts[f"{prefix}{kind}:{name}"])
+
+    def enter(self, keys: Iterable[str]) -> int:
+        """Begin the next place with these operations.
+
+        Raises:
+            ReplayDiverged: the record shows others there.
+            LimitReached: the turn has too many operations.
+        """
+        self.place += 1
+        begun, recorded = set(keys), self._keys_at.get(self.place, set())
+        if missing := recorded - begun:
+            raise ReplayDiverged(
+                f"Operation {self.place} was {', '.join(sorted(missing))}; the code now asks for "
+                f"{', '.join(sorted(begun))}."
+            )
+        if not recorded and self.place < self.settled:
+            raise ReplayDiverged(
+                f"The code now asks for {', '.join(sorted(begun))} where the record has nothing."
+            )
+        self._reached |= begun
+        if len(self.operations) + len(begun - recorded) > OPERATIONS_MAX:
+            raise LimitReached(f"A turn has at most {OPERATIONS_MAX} operations.", limit=OPERATIONS_MAX)
+        return self.place
+
+    def same_arguments(self, operation: Operation, input_hash: str) -> None:
+        """A recorded call holds for the arguments that it was recorded with (promise 6).
+
+        Raises:
+            ReplayDiverged: the code now gives others.
+        """
+        if operation.inputHash != input_hash:
+            raise ReplayDiverged(
+                f"{operation.key} was recorded with other arguments than the code gives now."
+            )
+
+    def end(self) -> None:
+        """The function returned: all that is recorded must have been asked for again.
+
+        Raises:
+            ReplayDiverged: something was not.
+        """
+        known = {key for keys in self._keys_at.values() for key in keys}
+        if missing := known - self._reached:
+            raise ReplayDiverged(f"The code ended without asking for {', '.join(sorted(missing))}.")
+
+    def record(self, *operations: Operation) -> None:
+        """These have been committed."""
+        for operation in operations:
+            self.operations[operation.key] = operation
+
+    def take_observed(self) -> list[Operation]:
+        taken, self.observed = self.observed, []
+        return taken
+
+
+def text_key(place: int) -> str:
+    return f"text:{place}"
+
+
+def is_void(op: str | None, operations: dict[str, Operation]) -> bool:
+    """Whether a chunk streamed under `op` counts for nothing now that its worker is gone."""
+    if op is None:
+        return False
+    kind, _, rest = op.partition(":")
+    if kind != "text":
+        streamed = operations.get(op)
+        return streamed is None or streamed.status != "done"
+    places = [one.place for one in operations.values() if _is_step_of_the_function(one)]
+    return int(rest) >= max(places, default=0)
+
+
+def _is_step_of_the_function(operation: Operation) -> bool:
+    return operation.kind != "observed" and "/" not in operation.key

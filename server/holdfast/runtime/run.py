@@ -1,0 +1,325 @@
+"""Running a turn that this worker has taken: again and again until it ends, or all of it waits.
+
+What a run needs is read from the store, whatever happened before: there is one way in, after a wait and after a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import msgspec
+import structlog
+
+from holdfast.core import decisions, turns
+from holdfast.core.commit import Commit, Fence, Writer
+from holdfast.core.errors import HoldfastError, ReplayDiverged
+from holdfast.core.events import Event, TurnStarted, UnknownEvent, decode
+from holdfast.core.folding import State, fold, load
+from holdfast.core.identity import By
+from holdfast.core.interrupts import Decision
+from holdfast.core.messages import Message
+from holdfast.core.turns import TurnEnd, TurnRecord
+from holdfast.runtime.app import Agent, App
+from holdfast.runtime.execution import Execution
+from holdfast.runtime.journal import Journal
+from holdfast.runtime.transcript import Transcript, rewinding, without_void
+from holdfast.runtime.turn import Turn
+from holdfast.runtime.writer import LeaseLost, TurnWriter
+from holdfast.store.door import Door
+from holdfast.store.instructions import ERASED_MAX
+from holdfast.store.log import Log
+
+UNWIND_S = 5.0  # that an agent's `finally` blocks get when its function is dropped
+
+
+class Run:
+    """One turn in one worker's hands."""
+
+    def __init__(self, app: App, agent: Agent, deps: Any, door: Door, log: Log, lease_ms: int) -> None:
+        self._app, self._agent, self._deps = app, agent, deps
+        self._door, self._log, self._lease_ms = door, log, lease_ms
+        self._execution: Execution | None = None
+        self._writer: TurnWriter | None = None
+        self._stopping = False
+        self._abandoned = False
+
+    async def run(self, turn: TurnRecord, fence: Fence) -> None:
+        """Carry the turn on, until it ends or waits. Returns also when the lease is lost: then it is another's."""
+        transcript = Transcript(turn.id, turn.message)
+        writer = self._writer = TurnWriter(self._door, self._log, turn, fence, transcript, self._lease_ms)
+        streaming = asyncio.create_task(self._stream(writer), name=f"stream {turn.id}")
+        beating = asyncio.create_task(self._beat(writer), name=f"heartbeat {turn.id}")
+        try:
+            while await self._once(writer):
+                pass  # the last answer came before the turn let go: it goes on here
+        except LeaseLost as lost:
+            structlog.get_logger("holdfast.runtime").warning("lease lost", turn=turn.id, why=str(lost))
+        finally:
+            writer.sealed = True
+            await _cancel(streaming, beating)
+
+    async def _stream(self, writer: TurnWriter) -> None:
+        await self._or_give_up(writer.run())
+
+    async def _beat(self, writer: TurnWriter) -> None:
+        """Keep the lease, and notice what a lost wake-up would have told."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(self._lease_ms / 3_000)
+                await writer.heartbeat()
+                await writer.look()
+                self._tell()
+
+        await self._or_give_up(beat())
+
+    async def _or_give_up(self, working: Awaitable[None]) -> None:
+        try:
+            await working
+        except (LeaseLost, HoldfastError) as error:
+            structlog.get_logger("holdfast.runtime").warning("run abandoned", why=str(error))
+            self._abandoned = True
+            self._tell()
+
+    # From outside: a worker tells its run what happened.
+
+    async def look(self) -> None:
+        """Somebody has changed the turn: perhaps to cancel it."""
+        if self._writer is None:
+            return
+        try:
+            await self._writer.look()
+        except LeaseLost:
+            self._abandoned = True
+        self._tell()
+
+    def stop(self, *, now: bool = False) -> None:
+        """Let go of the turn as soon as what is under way is recorded, or `now`."""
+        self._stopping = True
+        self._abandoned = self._abandoned or now
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._execution is not None:
+            self._execution.changed.set()
+
+    # One time through the function.
+
+    async def _once(self, writer: TurnWriter) -> bool:
+        x = self._execution = await self._load(writer)
+        function = x.start(lambda: self._agent.function(Turn(x)))
+        try:
+            await self._until_it_stops(x, function)
+        finally:
+            if not function.done():
+                writer.sealed = True
+                await _drop(function)
+        writer.sealed = False
+        return await self._conclude(x, function)
+
+    async def _until_it_stops(self, x: Execution, function: asyncio.Task[Any]) -> None:
+        """The function has ended, or it must be dropped: all of it waits, or it is to stop and nothing is under way."""
+        while not function.done():
+            await x.changed.wait()
+            x.changed.clear()
+            if x.broken or self._abandoned or x.branches.all_wait:
+                return
+            if (self._stopping or x.turn.cancel) and not x.branches.executing:
+                return
+
+    async def _conclude(self, x: Execution, function: asyncio.Task[Any]) -> bool:
+        """Record how it stopped. True: it goes on at once."""
+        if self._abandoned:
+            raise LeaseLost(x.turn.id)
+        if x.broken:
+            await self._broke(x, x.broken)
+        elif x.turn.cancel:
+            await self._end(x, "cancelled", who=x.turn.cancel)
+        elif function.done() and not function.cancelled():
+            await self._returned(x, function)
+        elif x.branches.all_wait:
+            await x.writer.close(turns.wait, ended=False, journal=x.journal)
+            return x.turn.status == "running"
+        elif self._stopping:
+            await x.writer.close(lambda turn, writer: turns.release(turn, writer), ended=False)
+        else:
+            await self._end(
+                x, "failed", error={"code": "agent_error", "message": "the agent cancelled itself"}
+            )
+        return False
+
+    async def _broke(self, x: Execution, error: Exception) -> None:
+        if isinstance(error, LeaseLost):
+            raise error
+        if isinstance(error, ReplayDiverged):
+            message = error.message
+            await x.writer.close(
+                lambda turn, writer: turns.block(turn, "replay_diverged", message, writer), ended=False
+            )
+            return
+        assert isinstance(error, HoldfastError)
+        await self._end(x, "failed", error={"code": error.code, "message": error.message})
+
+    async def _returned(self, x: Execution, function: asyncio.Task[Any]) -> None:
+        error = function.exception()
+        if error is not None:
+            x.log.error("agent failed", exc_info=error)
+            failure = {"code": "agent_error", "message": f"{type(error).__name__}: {error}"}
+            await self._end(x, "failed", error=failure)
+            return
+        try:
+            x.journal.end()
+            result = msgspec.json.decode(msgspec.json.encode(function.result()))
+        except ReplayDiverged as diverged:
+            await self._broke(x, diverged)
+        except (TypeError, ValueError) as error:
+            failure = {"code": "result_not_encodable", "message": f"the turn's result: {error}"}
+            await self._end(x, "failed", error=failure)
+        else:
+            await self._end(x, "completed", result=result)
+
+    # The end of the turn.
+
+    async def _end(
+        self,
+        x: Execution,
+        end: TurnEnd,
+        *,
+        result: Any = None,
+        error: dict[str, Any] | None = None,
+        who: By | None = None,
+    ) -> None:
+        await x.end_text()
+        await x.writer.close(
+            lambda t, w: self._finishing(t, w, end, result, error, who), ended=True, journal=x.journal
+        )
+
+    def _finishing(
+        self,
+        turn: TurnRecord,
+        writer: Writer,
+        end: TurnEnd,
+        result: Any,
+        error: dict[str, Any] | None,
+        who: By | None,
+    ) -> Awaitable[Commit]:
+        return finishing(self._door, turn, end, writer=writer, result=result, error=error, who=who)
+
+    # The beginning of each run.
+
+    async def _load(self, writer: TurnWriter) -> Execution:
+        """Everything that the store knows of the turn."""
+        turn = writer.turn
+        operations = await self._door.operations(turn.id)
+        asked = [one for op in operations.values() for one in (op.interrupt, op.doubt) if one]
+        view = await self._door.read(turn.session, turns=(turn.id,), interrupts=tuple(asked))
+        if view.session is None:
+            raise LeaseLost(f"{turn.id}: its session is gone")
+        writer.set_clock(view.now_ms)
+        await writer.look()
+        events, head = await self._events(turn.session)
+        own = [(seq, event) for seq, _, event in events]
+        transcript, voided = without_void(turn.id, turn.message, own, operations)
+        writer.transcript = transcript
+        writer.loaded(head)
+        if voided:
+            await _rewind(writer)
+        history, cause = await self._history(turn, events)
+        journal = Journal(turn.id, operations, view.interrupts)
+        return Execution(self._app, view.session, writer, journal, history, cause, self._deps)
+
+    async def _events(self, session: str) -> tuple[list[tuple[int, int, Event]], int]:
+        events: list[tuple[int, int, Event]] = []
+        after = 0
+        while True:
+            page = await self._log.page(session, after)
+            for entry in page.entries:
+                event = decode(entry.data)
+                if not isinstance(event, UnknownEvent):
+                    events.append((entry.seq, entry.at, event))
+                after = entry.seq
+            if not page.entries or after >= page.head:
+                return events, page.head
+
+    async def _history(
+        self, turn: TurnRecord, events: list[tuple[int, int, Event]]
+    ) -> tuple[list[Message], Message | None]:
+        """The messages before the turn started, and the one that caused it: the same in every run."""
+        folded = await self._log.folded(turn.session)
+        state = load(folded) if folded else State()
+        for seq, at, event in events:
+            if isinstance(event, TurnStarted) and event.turn == turn.id:
+                break
+            fold(state, seq, at, event)
+        return before(state, turn)
+
+
+def before(state: State, turn: TurnRecord) -> tuple[list[Message], Message | None]:
+    """What was said before a turn; messages of turns that come later are not yet said."""
+    finished = {own_id for own_id, one in state.turns.items() if one.status == "finished"}
+    said = [one.message for one in state.ordered if one.place.turn is None or one.place.turn in finished]
+    cause = state.messages.get(turn.cause) if turn.cause else None
+    return said, cause.message if cause else None
+
+
+async def finishing(
+    door: Door,
+    turn: TurnRecord,
+    end: TurnEnd,
+    *,
+    writer: Writer | None = None,
+    result: Any = None,
+    error: dict[str, Any] | None = None,
+    who: By | None = None,
+    via: str = "system",
+) -> Commit:
+    """The commit that ends a turn as things stand now: with its open interrupts, and the turn that comes next."""
+    interrupts = tuple(name for name in turn.open if name.startswith("i_"))
+    view = await door.read(turn.session, turns=(turn.id,), interrupts=interrupts)
+    if view.session is None:
+        raise LeaseLost(f"{turn.id}: its session is gone")
+    queue = view.session.queue
+    following = None
+    if queue and view.session.active == turn.id:
+        following = (await door.read(turn.session, turns=(queue[0],))).turns.get(queue[0])
+    commit = turns.finish(view.session, turn, following, end, by=writer, result=result, error=error, who=who)
+    by = who or By("system", turn.agent)
+    decision = Decision("cancelled" if end == "cancelled" else "withdrawn", None, by, via, view.now_ms)
+    closing = Commit(turn.session, commit.label)
+    decisions.close_all(closing, view.session, list(view.interrupts.values()), decision)
+    return _joined(closing, commit)
+
+
+def _joined(first: Commit, then: Commit) -> Commit:
+    """Both in one: what is closed is seen to close before its turn ends."""
+    then.puts[:0] = first.puts
+    then.events[:0] = first.events
+    then.drop_deadlines.extend(first.drop_deadlines)
+    then.inbox_drop.extend(first.inbox_drop)
+    then.notices.extend(first.notices)
+    then.audit.extend(first.audit)
+    return then
+
+
+async def _rewind(writer: TurnWriter) -> None:
+    """Take back what a worker streamed and did not live to record."""
+    event, positions = rewinding(writer.transcript)
+    erases = positions[:ERASED_MAX]
+    await writer.commit(lambda turn, by: Commit(turn.session, "rewind", by=by, events=[event], erases=erases))
+    writer.transcript.positions = [*positions[ERASED_MAX:][::-1], writer.transcript.positions[-1]]
+
+
+async def _drop(function: asyncio.Task[Any]) -> None:
+    """Cancel the function and let it unwind; what it does meanwhile is recorded nowhere (rule k)."""
+    function.cancel()
+    _, running = await asyncio.wait({function}, timeout=UNWIND_S)
+    if running:
+        structlog.get_logger("holdfast.runtime").error("agent does not unwind", task=function.get_name())
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,169 @@
+"""Steps, streams, sleeps and what is observed: the operations that ask nobody. Also the questions of `turn.ask`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import typing
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import stamina
+from msgspec.structs import replace
+
+from holdfast.core import asking as core_asking
+from holdfast.core.asking import timer_name
+from holdfast.core.commit import Commit
+from holdfast.core.operations import Failure, Operation
+from holdfast.runtime.asking import Question, rules
+from holdfast.runtime.execution import Execution
+from holdfast.runtime.results import StepFailed
+
+
+async def step(
+    x: Execution,
+    key: str,
+    place: int,
+    name: str,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    retries: int = 0,
+    timeout_ms: int | None = None,
+) -> Any:
+    """Do something, and keep what it gave. Until that is recorded it may be done again: at least once.
+
+    Raises:
+        StepFailed: it raised, and so it does on every replay.
+    """
+    operation = x.journal.operations.get(key)
+    if operation is None:
+        with x.branches.effect():
+            operation = Operation(x.turn.id, key, "step", "done", place=place)
+            operation = await _attempt(x, operation, name, fn, args, retries, timeout_ms)
+            await _record(x, operation)
+    if operation.failure is not None:
+        raise StepFailed(name, operation.failure.type, operation.failure.message)
+    return _revive(fn, operation.value)
+
+
+async def _attempt(
+    x: Execution,
+    operation: Operation,
+    name: str,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    retries: int,
+    timeout_ms: int | None,
+) -> Operation:
+    try:
+        async for attempt in stamina.retry_context(on=Exception, attempts=retries + 1, timeout=None):
+            with attempt:
+                async with asyncio.timeout(timeout_ms / 1_000 if timeout_ms else None):
+                    value = await _run(fn, args)
+                kept = msgspec.json.decode(msgspec.json.encode(value))
+                _revive(fn, kept)
+                return replace(operation, outcome="done", value=kept)
+    except Exception as error:
+        x.log.info("step failed", step=name, error=repr(error))
+        return replace(operation, outcome="failed", failure=Failure(type(error).__name__, str(error)))
+    raise AssertionError("stamina returns or raises")
+
+
+async def stream(
+    x: Execution, key: str, place: int, fn: Callable[..., AsyncIterator[Any]], args: tuple[Any, ...]
+) -> str:
+    """Stream what a generator gives, as one recorded operation. A replay returns the text and streams nothing."""
+    operation = x.journal.operations.get(key)
+    if operation is not None:
+        return operation.value
+    part, texts, writing = key, list[str](), False
+    async for piece in fn(*args):
+        if isinstance(piece, str) and not writing:
+            writing = True
+            await x.emit({"type": "text-start", "id": part}, key)
+        elif not isinstance(piece, str) and writing:
+            writing = False
+            await x.emit({"type": "text-end", "id": part}, key)
+        if isinstance(piece, str):
+            texts.append(piece)
+            await x.emit({"type": "text-delta", "id": part, "delta": piece}, key)
+        else:
+            await x.emit(piece, key)
+    if writing:
+        await x.emit({"type": "text-end", "id": part}, key)
+    value = "".join(texts)
+    await _record(x, Operation(x.turn.id, key, "stream", "done", place=place, outcome="done", value=value))
+    return value
+
+
+async def sleep(x: Execution, key: str, place: int, duration_ms: int) -> None:
+    """Let go of the turn until the time has come."""
+    if key not in x.journal.operations:
+        due = x.writer.now_ms() + duration_ms
+        operation = Operation(x.turn.id, key, "sleep", "waiting", place=place, due_ms=due)
+        await x.writer.commit(lambda turn, writer: core_asking.sleeping(turn, writer, operation), x.journal)
+        x.journal.record(operation)
+    if timer_name(key) in x.turn.open:
+        await x.branches.suspend()
+
+
+def observe(x: Execution, name: str, look: Callable[[], Any]) -> Any:
+    """A value that another run would see differently: the first one counts."""
+    key = x.journal.name("observed", name)
+    operation = x.journal.operations.get(key)
+    if operation is None:
+        operation = Operation(x.turn.id, key, "observed", "done", outcome="done", value=look())
+        x.journal.record(operation)
+        x.journal.observed.append(operation)
+    return operation.value
+
+
+def question(text: str, options: dict[str, Any]) -> Question:
+    """The question of `ask(text, context=, options=, multiple=, free_text=, expires=, approvers=)`."""
+    given = dict(options)
+    asked = {
+        "question": text,
+        "context": given.pop("context", None),
+        "options": given.pop("options", None),
+        "multiple": given.pop("multiple", False),
+        "freeText": given.pop("free_text", True),
+    }
+    shown = {name: value for name, value in asked.items() if value is not None}
+    return Question(kind="question", name="ask_human", message=text, input=shown, **rules(given))
+
+
+def form(message: str, schema: dict[str, Any], options: dict[str, Any]) -> Question:
+    """The question of `form(message, schema)`."""
+    shown = {"message": message, "schema": schema}
+    return Question(kind="form", name="form", message=message, input=shown, schema=schema, **rules(options))
+
+
+def gate(name: str, payload: Any, options: dict[str, Any]) -> Question:
+    """The question of `gate(name, payload)`."""
+    given = dict(options)
+    message = given.pop("message", None)
+    return Question(kind="gate", name=name, message=message, input=payload, **rules(given))
+
+
+async def _record(x: Execution, operation: Operation) -> None:
+    await x.writer.commit(
+        lambda turn, writer: Commit(turn.session, "record", by=writer, operations=[operation]), x.journal
+    )
+    x.journal.record(operation)
+
+
+async def _run(fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    if inspect.iscoroutinefunction(fn):
+        return await fn(*args)
+    value = await asyncio.to_thread(fn, *args)
+    return await value if inspect.isawaitable(value) else value
+
+
+def _revive(fn: Callable[..., Any], kept: Any) -> Any:
+    """The kept value as `fn` declares it, so that the first run sees what a replay sees."""
+    try:
+        returns = typing.get_type_hints(fn).get("return", Any)
+    except (TypeError, NameError):
+        return kept
+    return kept if returns in (Any, type(None)) else msgspec.convert(kept, returns)

@@ -1,0 +1,134 @@
+"""The sweeper: settles what is due. Any number may run: each deadline is settled once, by whoever is first.
+
+Expiry, leases that ran out, sleeps that are over, deleted sessions to be erased, turns that nobody can run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import structlog
+
+from holdfast.commands.backend import Backend
+from holdfast.commands.deleting import erase_piece
+from holdfast.core import deadlines, decisions, turns
+from holdfast.core.asking import timer_name
+from holdfast.core.commit import Commit
+from holdfast.core.errors import BadRequest, Unavailable
+from holdfast.core.ids import session_of
+from holdfast.store.deadlines import Deadlines
+from holdfast.store.jobs import Jobs
+from holdfast.store.manifests import SERVED_MS
+
+SWEEP_MS = 400  # an expiry acts at most a second late
+UNSERVED_EVERY = 10  # sweeps between two looks for turns that no worker can run
+
+log = structlog.get_logger("holdfast.sweeper")
+
+
+class Sweeper:
+    """Looks again and again. Cancel `run` to end it; that is safe at any point."""
+
+    def __init__(self, backend: Backend, *, sweep_ms: int = SWEEP_MS) -> None:
+        self._backend = backend
+        self._deadlines = Deadlines(backend.door.connection, backend.door.keys)
+        self._jobs = Jobs(backend.door.connection, backend.door.keys)
+        self._sweep_s = sweep_ms / 1_000
+
+    async def run(self) -> None:
+        """Sweep until cancelled. A store that is away is waited for."""
+        rounds = 0
+        while True:
+            try:
+                await self.sweep()
+                if rounds % UNSERVED_EVERY == 0:
+                    await self.block_unserved()
+            except Unavailable as error:
+                log.warning("the store is away", why=str(error))
+            rounds += 1
+            # Half of it at random, so that many sweepers do not all come at the same moment.
+            await asyncio.sleep(self._sweep_s * (0.5 + random.random() / 2))
+
+    async def sweep(self) -> int:
+        """Settle everything that is due now; how much that was."""
+        partitions = list(range(self._backend.door.keys.partitions))
+        random.shuffle(partitions)
+        found = await asyncio.gather(*(self._deadlines.due(partition) for partition in partitions))
+        for partition, (now_ms, names) in zip(partitions, found, strict=True):
+            await asyncio.gather(*(self._settle(partition, name, now_ms) for name in names))
+        return sum(len(names) for _, names in found)
+
+    async def _settle(self, partition: int, name: str, now_ms: int) -> None:
+        """One deadline. If it cannot be settled it comes back later, and does not hold up the others."""
+        try:
+            await self._handle(name)
+        except Unavailable:
+            raise
+        except Exception as error:
+            log.exception("deadline failed", deadline=name)
+            if not await self._deadlines.put_back(partition, name, now_ms):
+                log.error("deadline given up", deadline=name, error=repr(error))
+
+    async def _handle(self, name: str) -> None:
+        match deadlines.parse(name):
+            case ("expire", interrupt, _):
+                await self._expire(interrupt, name)
+            case ("lease", turn, _):
+                await self._lapse(turn, name)
+            case ("timer", turn, operation):
+                await self._ring(turn, operation, name)
+            case ("erase", session, _):
+                await erase_piece(self._backend, session)
+            case _:
+                raise BadRequest(f"{name!r}: there is no deadline of this kind.")
+
+    async def _expire(self, interrupt: str, name: str) -> None:
+        session = session_of(interrupt)
+        view = await self._backend.door.read(session, interrupts=(interrupt,))
+        record = view.interrupts.get(interrupt)
+        if view.session is None or record is None or record.decision is not None:
+            return await self._drop(session, name)
+        turn = record.interrupt.turn
+        view = await self._backend.door.read(session, turns=(turn,), interrupts=(interrupt,))
+        record = view.interrupts.get(interrupt)
+        if view.session is None or record is None or not record.overdue(view.now_ms):
+            return None
+        await self._commit(decisions.expire(view.session, view.turns[turn], record, view.now_ms))
+
+    async def _lapse(self, turn: str, name: str) -> None:
+        record = (await self._backend.door.read(session_of(turn), turns=(turn,))).turns.get(turn)
+        if record is None or record.status != "running":
+            return await self._drop(session_of(turn), name)
+        log.warning("a worker is gone", turn=turn)
+        await self._commit(turns.release(record, due=True))
+
+    async def _ring(self, turn: str, operation: str, name: str) -> None:
+        record = (await self._backend.door.read(session_of(turn), turns=(turn,))).turns.get(turn)
+        if record is None or timer_name(operation) not in record.open:
+            return await self._drop(session_of(turn), name)
+        await self._commit(turns.ring(record, operation, timer_name(operation)))
+
+    async def _drop(self, session: str, name: str) -> None:
+        """It has nothing to settle any more."""
+        await self._commit(Commit(session, "drop", due=[name], drop_deadlines=[name]))
+
+    async def _commit(self, commit: Commit) -> None:
+        """A guard that fails means that somebody else was first, or that things have changed: the next sweep sees."""
+        await self._backend.door.commit(commit)
+
+    async def block_unserved(self) -> None:
+        """Turns that are ready while no worker has their version: say so (rule m)."""
+        for partition in range(self._backend.door.keys.partitions):
+            now_ms, _ = await self._deadlines.due(partition)
+            old = await self._jobs.older_than(partition, now_ms - SERVED_MS)
+            for queue, waiting in old.items():
+                if not await self._backend.manifests.is_served(queue):
+                    await asyncio.gather(*(self._block(turn, queue) for turn in waiting))
+
+    async def _block(self, turn: str, queue: str) -> None:
+        record = (await self._backend.door.read(session_of(turn), turns=(turn,))).turns.get(turn)
+        if record is not None and record.status == "ready":
+            message = f"No worker serves {queue}. Start one that has this version, or cancel the turn."
+            await self._commit(turns.block(record, "no_worker", message))
+            log.error("no worker", turn=turn, queue=queue)

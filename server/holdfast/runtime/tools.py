@@ -1,0 +1,194 @@
+"""Tools: functions that an agent may call, with the rules under which they run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.core.interrupts import Approvers, OnExpiry
+from holdfast.core.manifests import ToolManifest
+from holdfast.runtime.call import Call
+from holdfast.runtime.durations import Duration, milliseconds
+from holdfast.runtime.signatures import Signature
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: True asks, False opts out, None leaves it to the app's default (which is to ask); a predicate decides per call.
+Approval = bool | None | Callable[[Call[Any]], bool | Awaitable[bool]]
+ToolKind = Literal["tool", "client_tool"]
+
+
+class ToolOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The rules of a tool. `timeout_ms` is of its execution; waiting for people is `expires_ms`."""
+
+    approval: Any = None
+    expires_ms: int | None = None
+    on_expiry: OnExpiry = "deny"
+    approvers: Approvers | None = None
+    editable: bool = False
+    idempotent: bool = False
+    timeout_ms: int | None = None
+    retries: int = 0
+    risk: str | None = None
+
+
+class Tool(Generic[P, R]):
+    """A tool. It cannot be called like a function: that would go round the approval. The function is `.fn`."""
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        kind: ToolKind,
+        options: ToolOptions,
+        name: str | None = None,
+        signature: Signature | None = None,
+    ) -> None:
+        self.fn = fn
+        self.kind = kind
+        self.name = name or fn.__name__
+        self.description = inspect.getdoc(fn)
+        self.rules = options
+        self.signature = signature or Signature(fn, Call)
+
+    def options(
+        self,
+        *,
+        approval: Approval | msgspec.UnsetType = msgspec.UNSET,
+        expires: Duration | None = None,
+        on_expiry: OnExpiry | None = None,
+        approvers: str | list[str] | Approvers | None = None,
+        timeout: Duration | None = None,
+    ) -> Tool[P, R]:
+        """The same tool under other rules, for one call."""
+        changes: dict[str, Any] = {}
+        if approval is not msgspec.UNSET:
+            changes["approval"] = approval
+        if expires is not None:
+            changes["expires_ms"] = milliseconds(expires)
+        if on_expiry is not None:
+            changes["on_expiry"] = on_expiry
+        if approvers is not None:
+            changes["approvers"] = named_approvers(approvers)
+        if timeout is not None:
+            changes["timeout_ms"] = milliseconds(timeout)
+        return Tool(self.fn, self.kind, replace(self.rules, **changes), self.name, self.signature)
+
+    @property
+    def manifest(self) -> ToolManifest:
+        return ToolManifest(
+            self.name,
+            self.kind,
+            self.signature.input_schema,
+            self.signature.output_schema,
+            self.description,
+        )
+
+    async def run(self, call: Call[Any], values: dict[str, Any]) -> R:
+        """Call the function. Sync functions run in threads."""
+        arguments = self.signature.unpack(values)
+        injected = (call,) if self.signature.injects else ()
+        if inspect.iscoroutinefunction(self.fn):
+            return cast("R", await self.fn(*injected, **arguments))
+        return cast("R", await asyncio.to_thread(self.fn, *injected, **arguments))
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+def named_approvers(value: str | list[str] | Approvers) -> Approvers:
+    """Approvers from what authors write: "role:finance", "alice", or a list of such."""
+    if isinstance(value, Approvers):
+        return value
+    names = [value] if isinstance(value, str) else value
+    roles = tuple(name.removeprefix("role:") for name in names if name.startswith("role:"))
+    return Approvers(roles, tuple(name for name in names if not name.startswith("role:")))
+
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class ToolDecorator(Protocol):
+        """What `@tool(...)` with options gives."""
+
+        @overload
+        def __call__(self, fn: Callable[Concatenate[Call[Any], P], Awaitable[R]], /) -> Tool[P, R]: ...
+        @overload
+        def __call__(self, fn: Callable[Concatenate[Call[Any], P], R], /) -> Tool[P, R]: ...
+        @overload
+        def __call__(self, fn: Callable[P, Awaitable[R]], /) -> Tool[P, R]: ...
+        @overload
+        def __call__(self, fn: Callable[P, R], /) -> Tool[P, R]: ...
+        def __call__(self, fn: Callable[..., Any], /) -> Any: ...
+
+
+@overload
+def tool(fn: Callable[Concatenate[Call[Any], P], Awaitable[R]], /) -> Tool[P, R]: ...
+@overload
+def tool(fn: Callable[Concatenate[Call[Any], P], R], /) -> Tool[P, R]: ...
+@overload
+def tool(fn: Callable[P, Awaitable[R]], /) -> Tool[P, R]: ...
+@overload
+def tool(fn: Callable[P, R], /) -> Tool[P, R]: ...
+@overload
+def tool(
+    *,
+    approval: Approval = None,
+    expires: Duration | None = None,
+    on_expiry: OnExpiry = "deny",
+    approvers: str | list[str] | Approvers | None = None,
+    editable: bool = False,
+    idempotent: bool = False,
+    timeout: Duration | None = None,
+    retries: int = 0,
+    risk: str | None = None,
+    name: str | None = None,
+) -> ToolDecorator: ...
+def tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> Any:
+    """Make a tool of a function: sync or async, with an optional first parameter annotated `Call`.
+
+    The schema comes from the annotations, the description from the docstring. Without `approval`, and without a rule
+    that says otherwise, a human is asked.
+
+    Raises:
+        TypeError: an argument has no JSON schema.     ValueError: a duration is none.
+    """
+    options = _options(rules)
+    return _make("tool", options, name, fn)
+
+
+@overload
+def client_tool(fn: Callable[P, Awaitable[R]], /) -> Tool[P, R]: ...
+@overload
+def client_tool(
+    *,
+    expires: Duration | None = None,
+    on_expiry: OnExpiry = "deny",
+    approvers: str | list[str] | Approvers | None = None,
+    name: str | None = None,
+) -> ToolDecorator: ...
+def client_tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> Any:
+    """Declare a tool that runs on a device. The function's body is never run: write `...`."""
+    return _make("client_tool", _options(rules), name, fn)
+
+
+def _make(kind: ToolKind, options: ToolOptions, name: str | None, fn: Any) -> Any:
+    if fn is not None:
+        return Tool(fn, kind, options, name)
+    return lambda fn: Tool(fn, kind, options, name)  # pyright: ignore
+
+
+def _options(rules: dict[str, Any]) -> ToolOptions:
+    given = dict(rules)
+    for author, own in (("expires", "expires_ms"), ("timeout", "timeout_ms")):
+        if author in given:
+            value = given.pop(author)
+            given[own] = None if value is None else milliseconds(value)
+    if given.get("approvers") is not None:
+        given["approvers"] = named_approvers(given["approvers"])
+    return ToolOptions(**given)

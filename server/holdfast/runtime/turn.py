@@ -1,0 +1,183 @@
+"""The Turn: what the author of an agent works with. Whatever is done through it is recorded, and done once."""
+
+from __future__ import annotations
+
+import random as _random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, ParamSpec, TypeVar, overload
+
+from holdfast.core.messages import Message
+from holdfast.core.turns import Requester
+from holdfast.runtime import asking, stepping
+from holdfast.runtime.calling import ToolCall
+from holdfast.runtime.deciding import Reply
+from holdfast.runtime.durations import Duration, milliseconds
+from holdfast.runtime.execution import Asked, Execution
+from holdfast.runtime.results import Result
+from holdfast.runtime.tools import Tool
+
+P = ParamSpec("P")
+R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+
+class Turn:
+    """One run of an agent, durable: when it must wait, the function is dropped and run again from the top later.
+
+    Operations (`call`, `step`, `ask` …) that were recorded return at once then. So the function must reach them in
+    the same order again: branch on what operations returned, not on clocks or chance (use `now()` and `random()`).
+    """
+
+    def __init__(self, execution: Execution) -> None:
+        self._x = execution
+
+    # What the turn is about. All of it is fixed when the turn starts.
+
+    @property
+    def id(self) -> str:
+        return self._x.turn.id
+
+    @property
+    def session(self) -> str:
+        return self._x.turn.session
+
+    @property
+    def principal(self) -> Requester:
+        """Who caused the turn."""
+        return self._x.turn.requester
+
+    @property
+    def message(self) -> Message:
+        """The message that caused the turn; an empty one if it was started by an input."""
+        return self._x.cause or Message("", "user", [])
+
+    @property
+    def input(self) -> Any:
+        """The input that the turn was started with, or None."""
+        return self._x.turn.input
+
+    @property
+    def history(self) -> list[Message]:
+        """The messages before this turn, oldest first."""
+        return self._x.history
+
+    @property
+    def deps(self) -> Any:
+        """What the app's lifespan yielded."""
+        return self._x.deps
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody has asked that the turn stop."""
+        return self._x.turn.cancel is not None
+
+    # Operations: await them, or give several to `all`.
+
+    def call(self, tool: Tool[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Asked[Result[R]]:
+        """Call a tool: policy, then a human if need be, then its function, once."""
+        x = self._x
+        return Asked(
+            x, tool.kind, tool.name, lambda key, place: ToolCall(x, tool, key, place).perform(args, kwargs)
+        )
+
+    def step(
+        self,
+        name: str,
+        fn: Callable[P, Awaitable[R]] | Callable[P, R],
+        /,
+        *args: P.args,
+        retries: int = 0,
+        timeout: Duration | None = None,
+        **none: P.kwargs,
+    ) -> Asked[R]:
+        """Do something and keep what it gave. Until that is recorded it may be done again.
+
+        Raises StepFailed, in every run alike, when `fn` raised after all retries.
+        """
+        x, limit = self._x, None if timeout is None else milliseconds(timeout)
+        return Asked(
+            x, "step", name, lambda key, place: stepping.step(x, key, place, name, fn, args, retries, limit)
+        )
+
+    def stream(
+        self, name: str, fn: Callable[P, AsyncIterator[Any]], /, *args: P.args, **none: P.kwargs
+    ) -> Asked[str]:
+        """Stream the texts (or chunks) that a generator yields: one's own model. A replay returns the recorded text."""
+        x = self._x
+        return Asked(x, "stream", name, lambda key, place: stepping.stream(x, key, place, fn, args))
+
+    def ask(self, question: str, **options: Any) -> Asked[Result[Reply]]:
+        """Ask a human. `context=`, `options=[…]`, `multiple=`, `free_text=`, `expires=`, `approvers=`."""
+        x, asked = self._x, stepping.question(question, options)
+        return Asked(x, "ask", "question", lambda key, place: asking.ask(x, asked, "ask", key, place))
+
+    def form(self, message: str, schema: dict[str, Any], **options: Any) -> Asked[Result[dict[str, Any]]]:
+        """Have a human fill in a form described by a JSON schema."""
+        x, asked = self._x, stepping.form(message, schema, options)
+        return Asked(x, "form", "form", lambda key, place: asking.ask(x, asked, "form", key, place))
+
+    def gate(self, name: str, payload: Any = None, **options: Any) -> Asked[Result[bool]]:
+        """Have a human let the turn pass."""
+        x, asked = self._x, stepping.gate(name, payload, options)
+        return Asked(x, "gate", name, lambda key, place: asking.ask(x, asked, "gate", key, place))
+
+    def sleep(self, duration: Duration) -> Asked[None]:
+        """Wait: for seconds or months, holding nothing."""
+        x, length = self._x, milliseconds(duration)
+        return Asked(x, "sleep", "sleep", lambda key, place: stepping.sleep(x, key, place, length))
+
+    @overload
+    async def all(self, a: Asked[A], b: Asked[B], /) -> tuple[A, B]: ...
+    @overload
+    async def all(self, a: Asked[A], b: Asked[B], c: Asked[C], /) -> tuple[A, B, C]: ...
+    @overload
+    async def all(self, a: Asked[A], b: Asked[B], c: Asked[C], d: Asked[D], /) -> tuple[A, B, C, D]: ...
+    @overload
+    async def all(self, *operations: Asked[A]) -> tuple[A, ...]: ...
+    async def all(self, *operations: Asked[Any]) -> tuple[Any, ...]:
+        """Several operations at once. Waits for all of them, then raises the first StepFailed, if there was one."""
+        return tuple(await self._x.batch(operations)) if operations else ()
+
+    # What everybody sees.
+
+    async def write(self, text: str) -> None:
+        """Stream text to every device. Consecutive writes share a part."""
+        await self._x.write(text)
+
+    async def data(self, name: str, value: Any, *, id: str | None = None) -> None:
+        """Show data of the app's own; with an id, it replaces what had that id."""
+        named = {} if id is None else {"id": id}
+        await self._x.chunk({"type": f"data-{name}", "data": value, **named})
+
+    async def file(self, url: str, media_type: str, name: str | None = None) -> None:
+        """Show a file."""
+        named = {} if name is None else {"filename": name}
+        await self._x.chunk({"type": "file", "url": url, "mediaType": media_type, **named})
+
+    async def emit(self, chunk: dict[str, Any]) -> None:
+        """Stream any AI SDK UI message chunk, verbatim."""
+        await self._x.chunk(chunk)
+
+    async def progress(self, progress: Any) -> None:
+        """Show how far the turn is. Not recorded."""
+        await self._x.progress(progress)
+
+    # What would differ in another run.
+
+    def now(self) -> datetime:
+        """The present time; the same in every run."""
+        now_ms = stepping.observe(self._x, "now", self._x.writer.now_ms)
+        return datetime.fromtimestamp(now_ms / 1_000, UTC)
+
+    def random(self) -> float:
+        """A number in [0, 1); the same in every run."""
+        return stepping.observe(self._x, "random", _random.random)
+
+    def patched(self, name: str) -> bool:
+        """Whether this run takes the changed path: False for turns that passed here before the code was changed."""
+        x = self._x
+        return stepping.observe(x, f"patched:{name}", lambda: x.journal.place >= x.journal.settled)

@@ -1,0 +1,204 @@
+"""The worker: takes turns that are ready, one lease each, and runs them side by side.
+
+    wake-up or poll ──▶ a turn's id ──▶ read it: is it ready, and ours to run? ──▶ take (fenced) ──▶ run
+
+Nothing here is remembered that matters: a worker that is killed leaves leases, which run out; what it was told by
+pub/sub, it would have found by its poll; what the job sets say is a hint, and the turn's record is the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from holdfast.core import turns
+from holdfast.core.commit import Commit
+from holdfast.core.errors import HoldfastError
+from holdfast.core.ids import session_of
+from holdfast.core.turns import LEASE_MS, TurnRecord, next_status
+from holdfast.runtime.app import Agent, App
+from holdfast.runtime.run import Run
+from holdfast.store.backoff import Backoff
+from holdfast.store.door import Done, Door
+from holdfast.store.jobs import Jobs
+from holdfast.store.log import Log
+from holdfast.store.manifests import HEARTBEAT_S, Manifests
+
+SLOTS = 100  # turns that one worker runs at once; turns that wait take none
+POLL_MS = 1_000  # how late a turn starts whose wake-up was lost
+GRACE_MS = 10_000  # that effects under way get when the worker stops; then they are in doubt
+
+log = structlog.get_logger("holdfast.worker")
+
+
+class Worker:
+    """Runs the agents of one App. `run` it; `stop` it; tell it what was `woken`."""
+
+    def __init__(
+        self,
+        app: App,
+        door: Door,
+        logs: Log,
+        manifests: Manifests,
+        *,
+        slots: int = SLOTS,
+        lease_ms: int = LEASE_MS,
+        poll_ms: int = POLL_MS,
+        grace_ms: int = GRACE_MS,
+        executed: Callable[[str, dict[str, Any]], None] | None = None,
+    ) -> None:
+        self._app, self._door, self._log, self._manifests = app, door, logs, manifests
+        self._slots, self._lease_ms, self._poll_s, self._grace_s = (
+            slots,
+            lease_ms,
+            poll_ms / 1_000,
+            grace_ms / 1_000,
+        )
+        app.executed = executed
+        self._jobs = Jobs(door.connection, door.keys)
+        self._hints: deque[str] = deque(maxlen=10_000)
+        self._looks: set[str] = set()
+        self._news = asyncio.Event()
+        self._stopping = False
+        self._runs: dict[str, Run] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        #: Set when the agents are registered and the first poll was made.
+        self.ready = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until `stop`. Then what is under way is recorded, and every turn is anybody's again."""
+        async with self._app.running() as deps, asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(self._serve())
+            try:
+                await self._work(tasks, deps)
+                await self._drain()
+            finally:
+                serving.cancel()
+
+    def stop(self) -> None:
+        """Take no more turns, and let go of those that run."""
+        self._stopping = True
+        self._news.set()
+
+    def kill(self) -> None:
+        """For tests: die as by kill -9, recording nothing."""
+        self.stop()
+        self._grace_s = 0
+        for run in self._runs.values():
+            run.stop(now=True)
+
+    def woken(self, payload: bytes) -> None:
+        """What a partition's wake channel said. Never blocks."""
+        for line in payload.decode().splitlines():
+            match line.split(" "):
+                case ["job", queue, turn] if queue in self._app.agents:
+                    self._hints.append(turn)
+                case ["look", turn] if turn in self._runs:
+                    self._looks.add(turn)
+                case _:
+                    continue
+            self._news.set()
+
+    # The loop.
+
+    async def _work(self, tasks: asyncio.TaskGroup, deps: Any) -> None:
+        while not self._stopping:
+            self._news.clear()
+            try:
+                await self._look()
+                await self._fill(tasks, deps)
+            except HoldfastError as error:
+                log.warning("the store is away", why=str(error))
+            await self._wait_news()
+
+    async def _wait_news(self) -> None:
+        if self._stopping:
+            return
+        try:
+            async with asyncio.timeout(self._poll_s):
+                await self._news.wait()
+        except TimeoutError:
+            self._hints.clear()  # the poll finds what is still to be done
+
+    async def _look(self) -> None:
+        while self._looks:
+            run = self._runs.get(self._looks.pop())
+            if run is not None:
+                await run.look()
+
+    async def _fill(self, tasks: asyncio.TaskGroup, deps: Any) -> None:
+        """Start as many turns as there is room for."""
+        if not self._hints:
+            self._hints.extend(await self._ready_turns())
+        self.ready.set()
+        while self._hints and len(self._runs) < self._slots and not self._stopping:
+            turn = self._hints.popleft()
+            if turn not in self._runs:
+                await self._start(tasks, deps, turn)
+
+    async def _ready_turns(self) -> list[str]:
+        return await self._jobs.ready(list(self._app.agents), self._slots)
+
+    async def _start(self, tasks: asyncio.TaskGroup, deps: Any, own_id: str) -> None:
+        view = await self._door.read(session_of(own_id), turns=(own_id,))
+        turn = view.turns.get(own_id)
+        if turn is None or (agent := self._app.agents.get(turn.queue)) is None:
+            return
+        if next_status(turn.status, "take") is None or (turn.blocked and turn.blocked["code"] != "no_worker"):
+            await self._door.commit(Commit(turn.session, "unhint", guards=[turn], drop_jobs=[turn.job]))
+            return
+        commit, fence = turns.take(turn, view.epoch, self._lease_ms)
+        if isinstance(await self._door.commit(commit), Done):
+            taken = next(put for put in commit.puts if isinstance(put, TurnRecord))
+            run = Run(self._app, agent, deps, self._door, self._log, self._lease_ms)
+            self._runs[own_id] = run
+            self._tasks[own_id] = tasks.create_task(self._carry(run, agent, taken, fence), name=own_id)
+
+    async def _carry(self, run: Run, agent: Agent, turn: TurnRecord, fence: Any) -> None:
+        try:
+            await run.run(_as_written(turn), fence)
+        except HoldfastError as error:
+            log.warning("turn let go", turn=turn.id, why=str(error))
+        except Exception:
+            log.exception("turn let go", turn=turn.id, agent=agent.name)
+        finally:
+            del self._runs[turn.id], self._tasks[turn.id]
+            self._news.set()
+
+    # Beside the loop.
+
+    async def _serve(self) -> None:
+        """Say which agents are served here, again and again."""
+        backoff = Backoff()
+        registered = False
+        while True:
+            try:
+                if not registered:
+                    for agent in self._app.agents.values():
+                        await self._manifests.register(agent.manifest)
+                    registered = True
+                await self._manifests.serve(list(self._app.agents))
+                backoff.reset()
+                await asyncio.sleep(HEARTBEAT_S)
+            except HoldfastError as error:
+                log.warning("the store is away", why=str(error))
+                await asyncio.sleep(backoff.next_s())
+
+    async def _drain(self) -> None:
+        """Have every run record what is under way; after the grace, leave it in doubt."""
+        for run in self._runs.values():
+            run.stop()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()), timeout=self._grace_s)
+        for run in self._runs.values():
+            run.stop(now=True)
+
+
+def _as_written(turn: TurnRecord) -> TurnRecord:
+    from msgspec.structs import replace
+
+    return replace(turn, version=turn.version + 1)

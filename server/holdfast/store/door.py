@@ -1,0 +1,246 @@
+"""The one door for writes, and the reads that decisions are made on.
+
+    view = await door.read(session, ...)      what is, as of one instant
+    commit = core.decide(view, command)       pure
+    outcome = await door.commit(commit)       Done, or why not
+
+A guard that failed is an outcome, not an error: the caller reads again and decides again.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Literal, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.core.commit import CommandId, Commit
+from holdfast.core.errors import RefReused, StoreUnusable
+from holdfast.core.interrupts import InterruptRecord
+from holdfast.core.operations import Operation
+from holdfast.core.records import Record
+from holdfast.core.session import SessionRecord
+from holdfast.core.turns import TurnRecord
+from holdfast.store.connection import Connection, Script
+from holdfast.store.failpoints import reached
+from holdfast.store.instructions import Instructions
+from holdfast.store.keys import Keys, call_field, field
+from holdfast.store.pipeline import Pipeline
+
+R = TypeVar("R", bound=Record)
+
+
+def script(name: str) -> Script:
+    """One of the Lua files beside this module."""
+    return Script(name, files(__package__).joinpath(f"{name}.lua").read_text())
+
+
+COMMIT, READ, LOG, CLAIM = script("commit"), script("read"), script("log"), script("claim")
+#: What a connection loads before anything is sent.
+SCRIPTS = (CLAIM, COMMIT, READ, LOG)
+
+_records: dict[type[Record], msgspec.json.Decoder[Record]] = {
+    kind: msgspec.json.Decoder(kind) for kind in (SessionRecord, TurnRecord, InterruptRecord)
+}
+_operations = msgspec.json.Decoder(Operation)
+
+
+class Done(msgspec.Struct, frozen=True):
+    """Applied, now or (`again`) before. Its events are `first`..`last`; none if `first` > `last`."""
+
+    epoch: str
+    first: int
+    last: int
+    at: int
+    reply: bytes = b""
+    again: bool = False
+
+
+class NotDone(msgspec.Struct, frozen=True):
+    """Nothing was changed.
+
+    stale     a record is not what it was; read and decide again
+    epoch     the store restarted or failed over meanwhile; likewise
+    early     a deadline has not come yet
+    fenced    another worker has the turn, or nobody; the writer must stop
+    skipped   the writer's commit before this one never arrived; it must stop
+    gone      the session was deleted          missing   there is none          exists   there is one already
+    """
+
+    why: Literal["stale", "epoch", "early", "fenced", "skipped", "gone", "missing", "exists"]
+    detail: str = ""
+
+
+class View(msgspec.Struct):
+    """What a command decides on, as of one instant."""
+
+    now_ms: int
+    epoch: str
+    head: int
+    floor: int
+    #: None: there never was one, or it was deleted (`gone`).
+    session: SessionRecord | None
+    gone: bool
+    turns: dict[str, TurnRecord]
+    interrupts: dict[str, InterruptRecord]
+    #: The command was applied before.
+    again: Done | None
+
+
+class Door:
+    """Reads and commits of sessions, through one batching connection."""
+
+    def __init__(self, connection: Connection, keys: Keys) -> None:
+        self.connection = connection
+        self.keys = keys
+        self._epochs: dict[int, str] = {}
+        #: How often a guard failed since the start: that the guards are needed can be seen.
+        self.conflicts = 0
+
+    async def claim(self, run_id: str, direct: Pipeline | None = None) -> None:
+        """Learn the epoch of every partition: after each (re)connection, before anything is committed.
+
+        `direct` is the new connection itself, where `on_connect` calls this: commands of others wait for that.
+        """
+        run = direct.run if direct is not None else self.connection.run
+        for partition in range(self.keys.partitions):
+            meta = self.keys.meta(partition)
+            self._epochs[partition] = _text(await run(CLAIM, [meta], [run_id]))
+
+    def epoch(self, session: str) -> str:
+        """The epoch of the session's partition, as last learnt."""
+        return self._epochs[self.keys.partition(session)]
+
+    async def read(
+        self,
+        session: str,
+        *,
+        turns: tuple[str, ...] = (),
+        interrupts: tuple[str, ...] = (),
+        command: CommandId | None = None,
+    ) -> View:
+        """Read a session and some of its turns and interrupts. Cancelling is safe.
+
+        Raises:
+            RefReused: `command` has the ref of another one.
+            StoreUnavailable, OutcomeUnknown: try again.
+        """
+        keys = self.keys
+        names = [
+            "rec",
+            *(field("turn", one) for one in turns),
+            *(field("interrupt", one) for one in interrupts),
+        ]
+        reply = await self.connection.run(
+            READ,
+            [keys.meta(keys.partition(session)), keys.session(session), keys.refs(session)],
+            [scope(command) if command else "", *names],
+        )
+        now, epoch, alive, head, floor, stored, record, *values = reply
+        self._epochs[keys.partition(session)] = _text(epoch)
+        living = alive == b"1" and record is not None
+        of_turns, of_interrupts = values[: len(turns)], values[len(turns) :]
+        return View(
+            now_ms=int(now),
+            epoch=_text(epoch),
+            head=int(head),
+            floor=int(floor),
+            session=decode(SessionRecord, record) if living else None,
+            gone=alive == b"0",
+            turns=_decode_all(TurnRecord, turns, of_turns),
+            interrupts=_decode_all(InterruptRecord, interrupts, of_interrupts),
+            again=_stored(command, stored, _text(epoch)) if command and stored else None,
+        )
+
+    async def written(self, session: str, turn: str) -> tuple[str, int] | None:
+        """The fence of a turn's worker, and the number of its last commit under it."""
+        value = await self.connection.execute("HGET", self.keys.session(session), f"w:{turn}")
+        if value is None:
+            return None
+        fence, number, *_ = _text(value).split(" ")
+        return fence, int(number)
+
+    async def interrupts_of_call(self, session: str, call: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        """The interrupts of a tool call, open or closed, in the order of `kinds`. Cancelling is safe."""
+        fields = [call_field(kind, call) for kind in kinds]
+        found = await self.connection.execute("HMGET", self.keys.session(session), *fields)
+        return tuple(_text(own_id) for own_id in found if own_id is not None)
+
+    async def operations(self, turn: str) -> dict[str, Operation]:
+        """All that a turn has recorded, by key."""
+        rows = await self.connection.execute("HGETALL", self.keys.operations(turn))
+        pairs = rows.items() if isinstance(rows, dict) else zip(rows[::2], rows[1::2], strict=True)
+        return {_text(key): _operations.decode(value) for key, value in pairs}
+
+    async def commit(self, commit: Commit) -> Done | NotDone:
+        """Apply a commit. Cancelling leaves the outcome unknown, as OutcomeUnknown does: repeat it.
+
+        Raises:
+            OutcomeUnknown: sent, and no reply came. Repeating the same commit is safe if it is named (`by`).
+            StoreUnavailable: not sent.
+            RefReused: its ref named another command before.
+            StoreUnusable: the store refused (memory, a key of another type).
+        """
+        if commit.by is None or isinstance(commit.by, CommandId):
+            epoch = self.epoch(commit.session)
+        else:
+            epoch = commit.by.fence.epoch
+        instructions = Instructions.of(commit, self.keys, epoch)
+        reached(f"before commit:{commit.label}")
+        reply = await self.connection.run(COMMIT, instructions.keys, instructions.arguments)
+        reached(f"after commit:{commit.label}")
+        outcome = self._outcome(commit, [_text(word) for word in reply])
+        if isinstance(outcome, NotDone) and outcome.why == "stale":
+            self.conflicts += 1
+        return outcome
+
+    def _outcome(self, commit: Commit, reply: list[str]) -> Done | NotDone:
+        match reply:
+            case ["done", epoch, first, last, at]:
+                raw = bytes(commit.reply) if commit.reply is not None else b""
+                return Done(epoch, int(first), int(last), int(at), raw)
+            case ["again", stored]:
+                first, last, at, *rest = stored.split(" ", 3)
+                reply_bytes = rest[0].encode() if rest else b""
+                return Done(
+                    self.epoch(commit.session), int(first), int(last), int(at), reply_bytes, again=True
+                )
+            case ["epoch", current]:
+                self._epochs[self.keys.partition(commit.session)] = current
+                return NotDone("epoch", current)
+            case ["reused"]:
+                raise RefReused()
+            case ["failed" | "wrong_type" as why, detail]:
+                raise StoreUnusable(f"The store refused a write ({why}): {detail}")
+            case [why, *detail]:
+                return msgspec.convert({"why": why, "detail": " ".join(detail)}, NotDone)
+            case _:
+                raise StoreUnusable(f"commit.lua answered {reply!r}")
+
+
+def scope(command: CommandId) -> str:
+    """The name under which a command's reply is kept: a ref is its principal's own."""
+    return f"{len(command.subject)}:{command.subject}:{command.ref}"
+
+
+def decode(kind: type[R], value: bytes) -> R:
+    """A record as stored: its version, a blank, and JSON without it."""
+    version, _, body = value.partition(b" ")
+    return replace(_records[kind].decode(body), version=int(version))  # type: ignore[return-value]
+
+
+def _decode_all(kind: type[R], ids: tuple[str, ...], values: list[bytes | None]) -> dict[str, R]:
+    pairs = zip(ids, values, strict=True)
+    return {own_id: decode(kind, value) for own_id, value in pairs if value is not None}
+
+
+def _stored(command: CommandId, stored: bytes, epoch: str) -> Done:
+    digest, first, last, at, reply = stored.split(b" ", 4)
+    if digest.decode() != command.digest:
+        raise RefReused(ref=command.ref)
+    return Done(epoch, int(first), int(last), int(at), reply, again=True)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -213,6 +213,18 @@ async def test_unwritten_commands_fail_as_not_run(own_store: EmbeddedStore) -> N
         assert connection.statistics().queued == 0
 
 
+async def test_what_is_issued_in_the_moment_of_a_loss_does_not_wait_for_ever(
+    own_store: EmbeddedStore,
+) -> None:
+    async with connected(own_store.url, timeout_ms=SHORT_MS) as connection:
+        assert connection._pipeline is not None
+        own_store.kill()
+        connection._pipeline.drop()
+        reply = connection.execute("PING")
+        with pytest.raises(StoreUnavailable):
+            await reply
+
+
 async def test_reconnecting_leaks_nothing(own_store: EmbeddedStore, at_once: None) -> None:
     async with connected(own_store.url) as connection:
         before = open_files()
@@ -306,24 +318,25 @@ async def test_a_flush_of_scripts_reorders_nothing(own_store: EmbeddedStore) -> 
         assert ask(own_store, "LRANGE", "list", "0", "-1") == [str(n) for n in range(200)]
 
 
-async def test_a_bounced_script_goes_before_what_came_after_it(
+async def test_a_bounced_script_goes_before_what_is_issued_after(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The refusals of one write may come in two reads; what is issued between them must wait."""
+    known = Script("known", "return redis.call('RPUSH', KEYS[1], 'known')")
+    await connection.run(known, ["list"], [])
     later: list[Any] = []
     refused = Pipeline._refused
 
     def issue_between(self: Pipeline, command: Any, error: Exception) -> None:
         refused(self, command, error)
         if not later:
-            later.append(connection.run(APPEND, ["list"], [2]))
+            later.append(connection.run(known, ["list"], []))
             connection._flush()
 
     monkeypatch.setattr(Pipeline, "_refused", issue_between)
     first = [connection.run(APPEND, ["list"], [n]) for n in (0, 1)]
-    assert await asyncio.gather(*first) == [1, 2]
-    assert await later[0] == 3
-    assert await connection.execute("LRANGE", "list", 0, -1) == [b"0", b"1", b"2"]
+    assert await asyncio.gather(*first) == [2, 3]
+    assert await later[0] == 4
 
 
 async def test_a_bounced_script_survives_a_lost_connection(own_store: EmbeddedStore) -> None:

@@ -163,6 +163,19 @@ async def test_it_recovers_from_a_restart_of_the_store(own_store: EmbeddedStore,
         assert heard.gaps == 1
 
 
+async def test_a_subscribe_in_flight_at_a_loss_is_no_confirmation(
+    store: EmbeddedStore, heard: Heard, tmp_path: Path
+) -> None:
+    async with Proxy(store.url, tmp_path / "p") as proxy, subscribed(proxy.url, heard) as subscription:
+        proxy.freeze()
+        subscribing = asyncio.create_task(subscription.subscribe("a"))
+        await asyncio.sleep(0)
+        assert subscription._feed is not None
+        subscription._feed.drop()
+        await subscribing
+        assert ask(store.url, "PUBLISH", "a", "x") == 1
+
+
 async def test_subscribing_fails_in_time_and_leaves_nothing(own_store: EmbeddedStore, heard: Heard) -> None:
     async with subscribed(own_store.url, heard, timeout_ms=100) as subscription:
         os.kill(own_store.pid, signal.SIGSTOP)
@@ -279,7 +292,7 @@ async def test_closing_ends_who_waits(own_store: EmbeddedStore, heard: Heard) ->
     waiting = asyncio.create_task(subscription.subscribe("a"))
     await asyncio.sleep(0)
     await subscription.close()
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailable, match="closed"):
         await waiting
 
 

@@ -153,7 +153,11 @@ class Connection:
         return self._one_as_list(self._enqueue(Command(packed, reply)))
 
     def run(self, script: Script, keys: Sequence[Argument], args: Sequence[Argument]) -> Awaitable[Any]:
-        """A script by its digest, loaded where it is not known, in order. Else as `execute`."""
+        """A script by its digest; loaded, and sent again, if the store does not know it. Else as `execute`.
+
+        After a flush of the store's scripts all keep their order among each other. One that is first seen
+        here may run after what was issued in the same tick: name it in `scripts` if that matters.
+        """
         self._scripts.setdefault(script.sha, script)
         return self._enqueue(Command(pack_script(script, keys, args), self._new_reply(), script=script))
 

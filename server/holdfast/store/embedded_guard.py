@@ -12,6 +12,7 @@ to do. FD ... are descriptors of the server that it inherited, and must not keep
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -24,7 +25,9 @@ POLL_S = 0.01
 
 def main(server: int, runtime_folder: str, inherited: list[int]) -> None:
     for descriptor in inherited:
-        os.close(descriptor)
+        # Whatever is wrong with one, the server must not be left without its guard.
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
     if _released():
         return
     _stop(server)

@@ -73,4 +73,5 @@ def _void(commit: Commit, turn: TurnRecord) -> None:
     asked = open_interrupts(turn)
     commit.inbox_drop.extend(asked)
     commit.drop_deadlines.extend(member("expire", name) for name in asked)
-    commit.drop_deadlines.extend(member("timer", turn.id, name) for name in turn.open if name not in asked)
+    timers = (name.removeprefix("timer ") for name in turn.open if name not in asked)
+    commit.drop_deadlines.extend(member("timer", turn.id, operation) for operation in timers)

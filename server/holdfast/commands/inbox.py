@@ -1,4 +1,4 @@
-"""The inbox: what waits for this principal, over all sessions, longest first."""
+"""The inbox: what waits for this principal, over all sessions, the newest first."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import asyncio
 import msgspec
 
 from holdfast.commands.backend import Backend
-from holdfast.commands.reading import SCAN_MAX, InterruptShown, shown_interrupt
+from holdfast.commands.reading import SCAN_MAX
 from holdfast.core import decisions
 from holdfast.core.errors import Forbidden
 from holdfast.core.identity import Principal
 from holdfast.core.ids import session_of
+from holdfast.core.interrupts import Interrupt
 from holdfast.store.door import View
 from holdfast.store.indexes import Entry, Indexes, parse_cursor
 
@@ -22,7 +23,7 @@ PAGE_MAX = 200
 class InboxPage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Open interrupts. Go on at `next`; without it there are no more."""
 
-    interrupts: list[InterruptShown]
+    interrupts: list[Interrupt]
     next: str | None = None
 
 
@@ -40,7 +41,7 @@ async def inbox(
     after = parse_cursor(cursor) if cursor else None
     limit = max(1, min(limit, PAGE_MAX))
     indexes = Indexes(backend.door.connection, backend.door.keys)
-    found: list[InterruptShown] = []
+    found: list[Interrupt] = []
     for _ in range(SCAN_MAX // limit):
         entries = await indexes.inbox(after, limit)
         for entry, view in zip(entries, await _views(backend, entries), strict=True):
@@ -59,10 +60,10 @@ async def _views(backend: Backend, entries: list[Entry]) -> list[View]:
     return list(await asyncio.gather(*reads))
 
 
-def _answerable(principal: Principal, entry: Entry, view: View) -> InterruptShown | None:
+def _answerable(principal: Principal, entry: Entry, view: View) -> Interrupt | None:
     record = view.interrupts.get(entry.name)
     if view.session is None or record is None or record.decision is not None:
         return None
     if not decisions.entitled(principal, view.session, record):
         return None
-    return shown_interrupt(record, can_answer=True)
+    return record.interrupt

@@ -24,7 +24,7 @@ from holdfast.protocol.frames import Answer, ToolUpdate, Update, Updated, Update
 
 UPDATES_MAX = 100  # of one frame: as many as a turn may ask at once
 
-#: Which interrupt of a call an update means, the first that there is: a call may be approved, then go to a device.
+#: Which interrupt of a call is meant, the first that there is: a call may be approved, and then go to a device.
 ADDRESSED: dict[str, tuple[Kind, ...]] = {
     "tool-approval-response": ("approval", "gate"),
     "tool-output-available": ("client_tool", "question", "form", "approval", "gate"),

@@ -7,15 +7,12 @@ before it ended, whatever came meanwhile.
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
 
 import msgspec
 
 from holdfast.core.errors import BadRequest
 from holdfast.store.connection import Connection
 from holdfast.store.keys import Keys
-
-Order = Literal["newest", "oldest"]
 
 
 class Entry(msgspec.Struct, frozen=True, order=True):
@@ -47,50 +44,46 @@ class Indexes:
     async def sessions(self, after: Entry | None, limit: int) -> list[Entry]:
         """All sessions, the last written first."""
         return await self._merged(
-            [self._keys.sessions(one) for one in self._partitions], after, limit, "newest"
+            [self._keys.sessions(one) for one in self._partitions], after, limit
         )
 
     async def sessions_of(self, subject: str, after: Entry | None, limit: int) -> list[Entry]:
         """The sessions of one person, the last written first."""
         names = [self._keys.sessions_of(one, subject) for one in self._partitions]
-        return await self._merged(names, after, limit, "newest")
+        return await self._merged(names, after, limit)
 
     async def inbox(self, after: Entry | None, limit: int) -> list[Entry]:
-        """Open interrupts, those that have waited longest first."""
-        return await self._merged([self._keys.inbox(one) for one in self._partitions], after, limit, "oldest")
+        """Open interrupts, the newest first."""
+        return await self._merged([self._keys.inbox(one) for one in self._partitions], after, limit)
 
     @property
     def _partitions(self) -> range:
         return range(self._keys.partitions)
 
-    async def _merged(self, keys: list[str], after: Entry | None, limit: int, order: Order) -> list[Entry]:
-        parts = await asyncio.gather(*(self._part(key, after, limit, order) for key in keys))
-        entries = sorted((entry for part in parts for entry in part), reverse=order == "newest")
+    async def _merged(self, keys: list[str], after: Entry | None, limit: int) -> list[Entry]:
+        parts = await asyncio.gather(*(self._part(key, after, limit) for key in keys))
+        entries = sorted((entry for part in parts for entry in part), reverse=True)
         return entries[:limit]
 
-    async def _part(self, key: str, after: Entry | None, limit: int, order: Order) -> list[Entry]:
+    async def _part(self, key: str, after: Entry | None, limit: int) -> list[Entry]:
         """The next entries of one partition. Those of the cursor's own instant are read too, and sifted."""
         found: list[Entry] = []
         offset = 0
         while True:
-            rows = await self._rows(key, after, offset, limit, order)
-            found.extend(row for row in rows if after is None or _beyond(row, after, order))
+            rows = await self._rows(key, after, offset, limit)
+            found.extend(row for row in rows if after is None or row < after)
             if len(found) >= limit or len(rows) < limit:
                 return found[:limit]
             offset += limit
 
     async def _rows(
-        self, key: str, after: Entry | None, offset: int, limit: int, order: Order
+        self, key: str, after: Entry | None, offset: int, limit: int
     ) -> list[Entry]:
-        start = str(after.score) if after else ("+inf" if order == "newest" else "-inf")
-        end = "-inf" if order == "newest" else "+inf"
-        word = "ZREVRANGEBYSCORE" if order == "newest" else "ZRANGEBYSCORE"
-        reply = await self._connection.execute(word, key, start, end, "WITHSCORES", "LIMIT", offset, limit)
+        newest = str(after.score) if after else "+inf"
+        reply = await self._connection.execute(
+            "ZREVRANGEBYSCORE", key, newest, "-inf", "WITHSCORES", "LIMIT", offset, limit
+        )
         return [
             Entry(int(float(score)), name.decode())
             for name, score in zip(reply[::2], reply[1::2], strict=True)
         ]
-
-
-def _beyond(row: Entry, after: Entry, order: Order) -> bool:
-    return row < after if order == "newest" else row > after

@@ -1,0 +1,116 @@
+"""The settings, read once: from flags, else from `HOLDFAST_*`, else what is written here."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+
+PREFIX = "HOLDFAST_"
+SECRET_MIN_BYTES = 32  # of HS256's key: shorter than its hash, it is the weakest part
+HIDDEN = ("secret", "redis")  # never shown: a store's URL may hold a password
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used, in one sentence."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator can choose. A field `name` is the flag `--name` and the variable `HOLDFAST_NAME`."""
+
+    #: The store: redis://, rediss:// or unix://. None: the embedded one (`dev` only).
+    redis: str | None = None
+    #: How all keys of the store begin.
+    prefix: str = "hf"
+    #: Of a new store; a store keeps the number that it was begun with.
+    partitions: int = 16
+    #: Signs and checks tokens (HS256).
+    secret: str | None = None
+    #: Where the issuer's keys are, instead of a secret or beside it.
+    jwks: str | None = None
+    #: What tokens by `jwks` must say of their issuer and audience. None: not checked.
+    issuer: str | None = None
+    audience: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8700
+    #: Pages of other origins that may connect, separated by commas; "*": all.
+    origins: tuple[str, ...] = ()
+    #: Replicas (or fsyncs) that must have a decision before it is told.
+    wait: int = 0
+    #: Turns that a worker runs at once.
+    concurrency: int = 100
+    #: How long a shutdown waits for devices and turns.
+    drain_ms: int = 10_000
+    #: debug, info, warning, error
+    log: str = "info"
+
+    def __repr__(self) -> str:
+        shown = {name: self._shown(name) for name in self.__struct_fields__}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def _shown(self, name: str) -> Any:
+        value = getattr(self, name)
+        return "…" if name in HIDDEN and value else value
+
+
+def read(flags: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings: a flag that was given (is not None) stands before its variable.
+
+    Raises:
+        SettingsError: a value cannot be used, with the name it was given under.
+    """
+    given: dict[str, Any] = {}
+    for name in Settings.__struct_fields__:
+        variable = PREFIX + name.upper()
+        if flags.get(name) is not None:
+            given[name] = _converted(name, flags[name], f"--{name.replace('_', '-')}")
+        elif environ.get(variable):
+            given[name] = _converted(name, environ[variable], variable)
+    return _checked(Settings(**given))
+
+
+def check_serving(settings: Settings) -> None:
+    """Whether a server may listen under these settings.
+
+    Raises:
+        SettingsError: strangers could come in.
+    """
+    if settings.secret is None and settings.jwks is None:
+        where = "" if is_loopback(settings.host) else f" on {settings.host}, which others can reach"
+        raise SettingsError(
+            f"Set HOLDFAST_SECRET (at least {SECRET_MIN_BYTES} bytes) or HOLDFAST_JWKS to serve{where}."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _converted(name: str, value: Any, given_as: str) -> Any:
+    if name == "origins" and isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        return msgspec.convert(value, get_type_hints(Settings)[name], strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{given_as}: {error}.") from None
+
+
+def _checked(settings: Settings) -> Settings:
+    if settings.secret is not None and len(settings.secret.encode()) < SECRET_MIN_BYTES:
+        raise SettingsError(
+            f"HOLDFAST_SECRET has fewer than {SECRET_MIN_BYTES} bytes; make one with: openssl rand -hex 32"
+        )
+    if not 0 <= settings.port <= 65_535:
+        raise SettingsError(f"{settings.port} is no port: it must be 0 to 65535.")
+    if settings.log not in ("debug", "info", "warning", "error"):
+        raise SettingsError(f"{settings.log!r} is no log level: debug, info, warning or error.")
+    return settings

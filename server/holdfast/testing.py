@@ -143,6 +143,12 @@ class Harness:
             await self._working
             self._worker = self._working = None
 
+    async def deploy(self, app: App) -> None:
+        """Stop the worker and start one that runs another app, as a deploy does."""
+        await self.stop_worker()
+        self._app = app
+        await self.start_worker()
+
     async def kill_worker(self, *, restart: bool = True) -> None:
         """Kill it, as kill -9 does; its leases run out, and a new one takes over."""
         if self._worker is not None and self._working is not None:

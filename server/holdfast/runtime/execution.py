@@ -61,6 +61,8 @@ class Execution:
         self.branches = Branches(self.changed)
         #: Why the function cannot go on, whatever its own code makes of it.
         self.broken: Exception | None = None
+        #: The worker wants to let go: nothing new is begun.
+        self.halted = False
         self._writing = False
         self._task: asyncio.Task[Any] | None = None
 
@@ -106,6 +108,8 @@ class Execution:
         return results
 
     async def _enter(self, asked: list[Asked[Any]]) -> tuple[list[str], int]:
+        if self.halted or self.turn.cancel:
+            await self._halt()
         keys = [self.journal.name(one.kind, one.name) for one in asked]
         await self.end_text()
         try:
@@ -129,6 +133,10 @@ class Execution:
     async def give_up(self, error: Exception) -> Any:
         """The worker takes over from here. Never returns."""
         self.broken = self.broken or error
+        await self._halt()
+
+    async def _halt(self) -> None:
+        """Go no further: the worker drops the function here."""
         self.changed.set()
         await asyncio.get_running_loop().create_future()
 

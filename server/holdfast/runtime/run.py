@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import structlog
@@ -15,12 +15,12 @@ import structlog
 from holdfast.core import decisions, turns
 from holdfast.core.commit import Commit, Fence, Writer
 from holdfast.core.errors import HoldfastError, ReplayDiverged
-from holdfast.core.events import Event, TurnStarted, UnknownEvent, decode
+from holdfast.core.events import Event, TurnEnd, TurnStarted, UnknownEvent, decode
 from holdfast.core.folding import State, fold, load
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Decision
 from holdfast.core.messages import Message
-from holdfast.core.turns import TurnEnd, TurnRecord
+from holdfast.core.turns import TurnRecord
 from holdfast.runtime.app import Agent, App
 from holdfast.runtime.execution import Execution
 from holdfast.runtime.journal import Journal
@@ -30,6 +30,9 @@ from holdfast.runtime.writer import LeaseLost, TurnWriter
 from holdfast.store.door import Door
 from holdfast.store.instructions import ERASED_MAX
 from holdfast.store.log import Log
+
+#: Why a run of the function goes no further.
+Stop = Literal["ended", "waiting", "cancelled", "released", "broken", "abandoned"]
 
 UNWIND_S = 5.0  # that an agent's `finally` blocks get when its function is dropped
 
@@ -59,6 +62,7 @@ class Run:
         finally:
             writer.sealed = True
             await _cancel(streaming, beating)
+            await writer.settled()
 
     async def _stream(self, writer: TurnWriter) -> None:
         await self._or_give_up(writer.run())
@@ -103,72 +107,78 @@ class Run:
 
     def _tell(self) -> None:
         if self._execution is not None:
+            self._execution.halted = self._stopping or self._abandoned
             self._execution.changed.set()
 
     # One time through the function.
 
     async def _once(self, writer: TurnWriter) -> bool:
+        """Run the function until it ends or must be dropped, and record that. True: it goes on at once."""
         x = self._execution = await self._load(writer)
         function = x.start(lambda: self._agent.function(Turn(x)))
         try:
-            await self._until_it_stops(x, function)
+            stop = await self._until_it_stops(x, function)
         finally:
             if not function.done():
-                writer.sealed = True
+                writer.sealed = True  # what its `finally` blocks write counts for nothing (rule k)
                 await _drop(function)
         writer.sealed = False
-        return await self._conclude(x, function)
+        return await self._conclude(x, function, stop)
 
-    async def _until_it_stops(self, x: Execution, function: asyncio.Task[Any]) -> None:
-        """The function has ended, or it must be dropped: all of it waits, or it is to stop and nothing is under way."""
-        while not function.done():
+    async def _until_it_stops(self, x: Execution, function: asyncio.Task[Any]) -> Stop:
+        """Why the function goes no further. Decided before it is dropped: its own code cannot change it."""
+        while True:
+            if x.broken:
+                return "broken"
+            if self._abandoned:
+                return "abandoned"
+            if function.done():
+                return "ended"
+            if x.turn.cancel and not x.branches.executing:
+                return "cancelled"
+            if x.branches.all_wait:
+                return "waiting"
+            if self._stopping and not x.branches.executing:
+                return "released"
             await x.changed.wait()
             x.changed.clear()
-            if x.broken or self._abandoned or x.branches.all_wait:
-                return
-            if (self._stopping or x.turn.cancel) and not x.branches.executing:
-                return
 
-    async def _conclude(self, x: Execution, function: asyncio.Task[Any]) -> bool:
-        """Record how it stopped. True: it goes on at once."""
-        if self._abandoned:
-            raise LeaseLost(x.turn.id)
-        if x.broken:
-            await self._broke(x, x.broken)
-        elif x.turn.cancel:
-            await self._end(x, "cancelled", who=x.turn.cancel)
-        elif function.done() and not function.cancelled():
-            await self._returned(x, function)
-        elif x.branches.all_wait:
-            await x.writer.close(turns.wait, ended=False, journal=x.journal)
-            return x.turn.status == "running"
-        elif self._stopping:
-            await x.writer.close(lambda turn, writer: turns.release(turn, writer), ended=False)
-        else:
-            await self._end(
-                x, "failed", error={"code": "agent_error", "message": "the agent cancelled itself"}
-            )
+    async def _conclude(self, x: Execution, function: asyncio.Task[Any], stop: Stop) -> bool:
+        match stop:
+            case "abandoned":
+                raise LeaseLost(x.turn.id)
+            case "broken":
+                await self._broke(x, x.broken)
+            case "cancelled":
+                await self._end(x, "cancelled", who=x.turn.cancel)
+            case "ended":
+                await self._ended(x, function)
+            case "waiting":
+                await x.writer.close(turns.wait, ended=False, journal=x.journal)
+                return x.turn.status == "running"
+            case "released":
+                # Not closed: what was written since the last operation is void, and the next worker takes it back.
+                await x.writer.commit(lambda turn, writer: turns.release(turn, writer))
         return False
 
-    async def _broke(self, x: Execution, error: Exception) -> None:
+    async def _broke(self, x: Execution, error: Exception | None) -> None:
         if isinstance(error, LeaseLost):
             raise error
         if isinstance(error, ReplayDiverged):
             message = error.message
-            await x.writer.close(
-                lambda turn, writer: turns.block(turn, "replay_diverged", message, writer), ended=False
-            )
+            await x.writer.commit(lambda turn, writer: turns.block(turn, "replay_diverged", message, writer))
             return
         assert isinstance(error, HoldfastError)
         await self._end(x, "failed", error={"code": error.code, "message": error.message})
 
-    async def _returned(self, x: Execution, function: asyncio.Task[Any]) -> None:
-        error = function.exception()
+    async def _ended(self, x: Execution, function: asyncio.Task[Any]) -> None:
+        if x.turn.cancel:
+            return await self._end(x, "cancelled", who=x.turn.cancel)
+        error = asyncio.CancelledError("by itself") if function.cancelled() else function.exception()
         if error is not None:
             x.log.error("agent failed", exc_info=error)
             failure = {"code": "agent_error", "message": f"{type(error).__name__}: {error}"}
-            await self._end(x, "failed", error=failure)
-            return
+            return await self._end(x, "failed", error=failure)
         try:
             x.journal.end()
             result = msgspec.json.decode(msgspec.json.encode(function.result()))

@@ -84,16 +84,29 @@ class Turn:
             x, tool.kind, tool.name, lambda key, place: ToolCall(x, tool, key, place).perform(args, kwargs)
         )
 
+    @overload
     def step(
         self,
         name: str,
-        fn: Callable[P, Awaitable[R]] | Callable[P, R],
+        fn: Callable[..., Awaitable[R]],
         /,
-        *args: P.args,
+        *args: Any,
         retries: int = 0,
         timeout: Duration | None = None,
-        **none: P.kwargs,
-    ) -> Asked[R]:
+    ) -> Asked[R]: ...
+    @overload
+    def step(
+        self, name: str, fn: Callable[..., R], /, *args: Any, retries: int = 0, timeout: Duration | None = None
+    ) -> Asked[R]: ...
+    def step(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        /,
+        *args: Any,
+        retries: int = 0,
+        timeout: Duration | None = None,
+    ) -> Asked[Any]:
         """Do something and keep what it gave. Until that is recorded it may be done again.
 
         Raises StepFailed, in every run alike, when `fn` raised after all retries.

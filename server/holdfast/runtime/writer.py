@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -55,6 +56,7 @@ class TurnWriter:
         self._fence, self._number = fence, 0
         self._lease_ms = lease_ms
         self._lock = asyncio.Lock()
+        self._sending: set[asyncio.Task[Done]] = set()
         self._buffer: list[Event] = []
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -127,11 +129,36 @@ class TurnWriter:
         Raises:
             LeaseLost: the turn is another's.     Busy: guards kept failing.
         """
-        async with self._lock:
-            return await self._commit(build, journal)
+        return await self._whole(self._locked(build, journal))
 
     async def close(self, build: Build, *, ended: bool, journal: Journal | None = None) -> Done:
         """A commit after which the message stands still: one event stands for all of it from then on."""
+        return await self._whole(self._close(build, ended, journal))
+
+    async def settled(self) -> None:
+        """Return when no commit is under way."""
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def _whole(self, committing: Coroutine[Any, Any, Done]) -> Done:
+        """A commit that was begun is carried through, though whoever asked for it is cancelled.
+
+        Otherwise its number would be used without our knowing, and the next commit be taken for its repetition.
+        """
+        sending = asyncio.create_task(committing, name=f"commit {self.turn.id}")
+        self._sending.add(sending)
+        sending.add_done_callback(self._sent)
+        return await asyncio.shield(sending)
+
+    def _sent(self, sending: asyncio.Task[Done]) -> None:
+        self._sending.discard(sending)
+        if not sending.cancelled():
+            sending.exception()  # seen by whoever waited, or by nobody any more
+
+    async def _locked(self, build: Build, journal: Journal | None) -> Done:
+        async with self._lock:
+            return await self._commit(build, journal)
+
+    async def _close(self, build: Build, ended: bool, journal: Journal | None) -> Done:
         left: list[int] = []
 
         async def closing(turn: TurnRecord, writer: Writer) -> Commit:

@@ -1,0 +1,130 @@
+"""Code that changes while turns wait: by version, by `patched`, and as a turn that is blocked until an operator acts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast import App, Turn, tool
+from holdfast.core import turns
+from holdfast.store.manifests import SERVED_MS
+from holdfast.testing import Harness, TestSession, harness, wait_for
+
+
+@tool(approval=True)
+async def gated(name: str) -> str:
+    return f"did {name}"
+
+
+@tool(approval=False)
+async def free(name: str) -> str:
+    return f"did {name}"
+
+
+def app_of(function: Any, version: str = "1") -> App:
+    app = App()
+    app.add_agent("a", function, tools=[gated, free], version=version)
+    return app
+
+
+async def original(turn: Turn) -> str:
+    return (await turn.call(gated, "x")).value + " as ever"
+
+
+async def renamed(turn: Turn) -> str:
+    await turn.call(free, "first")
+    return (await turn.call(gated, "x")).value
+
+
+async def patched(turn: Turn) -> str:
+    if turn.patched("announce"):
+        await turn.call(free, "first")
+    return (await turn.call(gated, "x")).value + " in the old way"
+
+
+async def shorter(turn: Turn) -> str:
+    return "nothing to do"
+
+
+async def other_arguments(turn: Turn) -> str:
+    return (await turn.call(gated, "y")).value
+
+
+async def test_a_turn_keeps_its_version(store_url: str) -> None:
+    async with harness(app_of(original, "1"), url=store_url) as h:
+        session = await h.start("a", message="go")
+        ask = await session.wait_interrupt(tool=gated)
+        both = app_of(original, "1")
+        both.add_agent("a", renamed, tools=[gated, free], version="2")
+        await h.deploy(both)
+        await session.approve(ask)
+        assert (await session.wait_finished()).result == "did x as ever"
+        newer = await h.start("a", message="go")
+        await newer.approve(await newer.wait_interrupt(tool=gated))
+        assert (await newer.wait_finished()).result == "did x"
+        assert h.executions(free) == 1
+
+
+async def test_patched_takes_the_old_path_for_old_turns(store_url: str) -> None:
+    async with harness(app_of(original), url=store_url) as h:
+        session = await h.start("a", message="go")
+        ask = await session.wait_interrupt(tool=gated)
+        await h.deploy(app_of(patched))
+        await session.approve(ask)
+        assert (await session.wait_finished()).result == "did x in the old way"
+        assert h.executions(free) == 0
+        newer = await h.start("a", message="go")
+        await newer.approve(await newer.wait_interrupt(tool=gated))
+        assert (await newer.wait_finished()).result == "did x in the old way"
+        assert h.executions(free) == 1
+
+
+async def diverges(h: Harness, function: Any) -> TestSession:
+    session = await h.start("a", message="go")
+    ask = await session.wait_interrupt(tool=gated)
+    await h.deploy(app_of(function))
+    await session.approve(ask)
+    turn = await session.wait_turn("blocked")
+    assert turn.error is not None
+    assert turn.error["code"] == "replay_diverged"
+    assert (h.executions(free), h.executions(gated)) == (0, 0)
+    return session
+
+
+async def test_another_path_blocks_and_goes_on_when_retried(store_url: str) -> None:
+    async with harness(app_of(original), url=store_url) as h:
+        session = await diverges(h, renamed)
+        await h.deploy(app_of(original))
+        own_id = next(iter((await session.state()).turns))
+        record = (await h.door.read(session.id, turns=(own_id,))).turns[own_id]
+        await h.door.commit(turns.retry(record))
+        assert (await session.wait_finished()).result == "did x as ever"
+
+
+async def test_a_shorter_path_blocks(store_url: str) -> None:
+    async with harness(app_of(original), url=store_url) as h:
+        await diverges(h, shorter)
+
+
+async def test_other_arguments_block(store_url: str) -> None:
+    async with harness(app_of(original), url=store_url) as h:
+        await diverges(h, other_arguments)
+
+
+async def test_a_version_that_nobody_serves_is_blocked_and_goes_on_when_it_is_back(store_url: str) -> None:
+    async with harness(app_of(original, "1"), url=store_url) as h:
+        session = await h.start("a", message="go")
+        ask = await session.wait_interrupt(tool=gated)
+        await session.wait_waiting()
+        await h.deploy(app_of(renamed, "2"))
+        await session.approve(ask)
+        served = await h.connection.execute("HGET", h.door.keys.served, "a@1")
+        await h.connection.execute("HSET", h.door.keys.served, "a@1", int(served) - SERVED_MS)
+        await h.advance(f"{SERVED_MS} ms")
+
+        async def blocked() -> bool | None:
+            await h.sweeper.block_unserved()
+            return (await session.state()).turns[ask.turn].status == "blocked" or None
+
+        await wait_for(blocked, "the turn is blocked")
+        await h.deploy(app_of(original, "1"))
+        assert (await session.wait_finished()).result == "did x as ever"

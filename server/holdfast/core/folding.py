@@ -164,8 +164,11 @@ def snapshot(
             "members": state.members,
             "messages": [each.message for each in placed],
             "places": {each.message.id: each.place for each in placed},
-            "turns": excerpt.turns,
-            "interrupts": excerpt.interrupts,
+            # In the order in which they began and were asked: cards stand in this order.
+            "turns": dict(sorted(excerpt.turns.items(), key=lambda item: item[1].first)),
+            "interrupts": {
+                name: each for name, each in state.interrupts.items() if name in excerpt.interrupts
+            },
             "state": state.state,
             "more": more,
             "before": before,
@@ -260,15 +263,16 @@ def _chunk(state: State, seq: int, at: int, event: ChunkWritten) -> None:
 
 
 def _queued(state: State, seq: int, _at: int, event: TurnQueued) -> None:
-    state.turns[event.turn] = TurnState(event.turn, event.agent, "queued", seq)
+    _turn(state, seq, event).status = "queued"
 
 
 def _started(state: State, seq: int, at: int, event: TurnStarted) -> None:
-    queued = state.turns.get(event.turn)
-    first = queued.first if queued else seq
-    state.turns[event.turn] = TurnState(
-        event.turn, event.agent, "running", first, event.message, startedAt=at
-    )
+    turn = _turn(state, seq, event)
+    turn.status, turn.message, turn.startedAt = "running", event.message, at
+
+
+def _turn(state: State, seq: int, event: TurnQueued | TurnStarted) -> TurnState:
+    return state.turns.setdefault(event.turn, TurnState(event.turn, event.agent, "queued", seq))
 
 
 def _waiting(state: State, _seq: int, _at: int, event: TurnWaiting) -> None:

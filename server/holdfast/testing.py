@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -167,7 +167,7 @@ class Harness:
     def _failed(self) -> bool:
         return self._working is not None and self._working.done()
 
-    def _woken(self, channel: str, payload: bytes) -> None:
+    def _woken(self, _channel: str, payload: bytes) -> None:
         if self._worker is not None:
             self._worker.woken(payload)
 
@@ -275,7 +275,7 @@ class TestSession:
 @asynccontextmanager
 async def harness(
     app: App, *, deps: Any = _DEPS_OF_THE_APP, lease_ms: int = 12_000, url: str | None = None
-) -> AsyncIterator[Harness]:
+) -> AsyncGenerator[Harness]:
     """An app with a store, a worker and a clock of its own.
 
     Args:
@@ -294,7 +294,7 @@ async def harness(
 
 
 @asynccontextmanager
-async def _opened(made: Harness) -> AsyncIterator[Harness]:
+async def _opened(made: Harness) -> AsyncGenerator[Harness]:
     await made.open()
     try:
         yield made

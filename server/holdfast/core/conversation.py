@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -35,19 +35,22 @@ def user_message(raw: Any, *, session: str, principal: Principal, ref: str) -> M
     Raises:
         BadInput: it is neither, is empty, or holds a part that only an agent may write.
     """
-    body = {"parts": [{"type": "text", "text": raw}]} if isinstance(raw, str) else raw
-    if not isinstance(body, dict) or not isinstance(body.get("parts"), list) or not body["parts"]:
+    given = {"parts": [{"type": "text", "text": raw}]} if isinstance(raw, str) else raw
+    if not isinstance(given, dict):
         raise BadInput("message: give a text, or {id?, parts: [...]} with at least one part.")
+    body = cast(dict[str, Any], given)
+    if not isinstance(body.get("parts"), list) or not body["parts"]:
+        raise BadInput("message.parts: a list with at least one part.")
     if body.get("role", "user") != "user":
         raise BadInput("message.role: a device can only write messages of the role 'user'.")
     parts = [_user_part(part, index) for index, part in enumerate(body["parts"])]
     own_id = body.get("id") or ids.user_message_id(session, principal.subject, ref)
     if not isinstance(own_id, str) or not ids.MESSAGE_ID.fullmatch(own_id):
         raise BadInput("message.id: 1 to 128 printable characters without blanks.")
-    metadata = body.get("metadata") or {}
+    metadata: object = body.get("metadata") or {}
     if not isinstance(metadata, dict):
         raise BadInput("message.metadata: must be an object.")
-    return Message(own_id, "user", parts, {**metadata, "by": msgspec.to_builtins(principal.by)})
+    return Message(own_id, "user", parts, {**cast(dict[str, Any], metadata), "by": msgspec.to_builtins(principal.by)})
 
 
 def start(
@@ -140,8 +143,9 @@ def _begin(
 
 def _user_part(part: Any, index: int) -> dict[str, Any]:
     where = f"message.parts[{index}]"
-    if not isinstance(part, dict) or part.get("type") not in USER_PARTS:
+    if not isinstance(part, dict) or cast(dict[str, Any], part).get("type") not in USER_PARTS:
         raise BadInput(f"{where}: a device can write parts of the types {', '.join(USER_PARTS)}.")
+    part = cast(dict[str, Any], part)
     if part["type"] == "text" and not isinstance(part.get("text"), str):
         raise BadInput(f"{where}.text: must be a string.")
     if part["type"] == "file" and not isinstance(part.get("url"), str):

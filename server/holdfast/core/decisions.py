@@ -199,13 +199,12 @@ def closing_chunks(shown: Interrupt, decision: Decision) -> list[dict[str, Any]]
 
 def approves(decision: Decision) -> bool:
     """Only a resolved decision whose payload says JSON `true` is a yes (promise 7)."""
-    return decision.status == "resolved" and (decision.payload or {}).get("approved") is True
+    return decision.status == "resolved" and decision.body.get("approved") is True
 
 
 def not_answered(decision: Decision) -> str:
     """Why there is no answer, in words for the agent."""
-    reason = (decision.payload or {}).get("reason") if isinstance(decision.payload, dict) else None
-    return reason or f"{decision.status} by {decision.by.name or decision.by.id}"
+    return decision.body.get("reason") or f"{decision.status} by {decision.by.name or decision.by.id}"
 
 
 def check_payload(shown: Interrupt, given: Answer) -> Any:
@@ -240,7 +239,7 @@ def _approval_chunks(shown: Interrupt, call: str, decision: Decision) -> list[di
         "toolCallId": call,
         "approved": approved,
     }
-    reason = (decision.payload or {}).get("reason") if approved else not_answered(decision)
+    reason = decision.body.get("reason") if approved else not_answered(decision)
     if reason:
         response["reason"] = reason
     if approved and shown.kind == "gate":

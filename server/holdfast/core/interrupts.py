@@ -6,7 +6,7 @@ closed state has no way out (promise 1), and expiry is a way of its own, never a
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -98,6 +98,12 @@ class Decision(msgspec.Struct, frozen=True):
     via: str
     at: int
     ref: str | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The payload's fields; none if it is no object."""
+        payload: object = self.payload
+        return cast(dict[str, Any], payload) if isinstance(payload, dict) else {}
 
 
 class InterruptRecord(Record, frozen=True, omit_defaults=True, kw_only=True):

@@ -11,7 +11,7 @@ _STRICTNESS: dict[Verdict, int] = {"deny": 2, "ask": 1, "allow": 0}
 
 def strictest(*verdicts: Verdict) -> Verdict:
     """Deny beats ask beats allow (promise 7)."""
-    return max(verdicts, key=_STRICTNESS.__getitem__, default="ask")
+    return max(verdicts, key=lambda verdict: _STRICTNESS[verdict]) if verdicts else "ask"
 
 
 def of_setting(approval: Any, default: Verdict) -> Verdict:

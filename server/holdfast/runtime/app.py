@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -44,8 +44,6 @@ class App:
     def __init__(self, *, lifespan: Lifespan | None = None, default_approval: bool = True) -> None:
         self._lifespan = lifespan
         self.default_verdict: Verdict = "ask" if default_approval else "allow"
-        #: Told of every run of a tool's function: for tests.
-        self.executed: Callable[[str, dict[str, Any]], None] | None = None
         #: By queue: agent@version.
         self.agents: dict[str, Agent] = {}
 
@@ -84,7 +82,7 @@ class App:
         """The same agents, given these deps instead of the lifespan's: for tests."""
 
         @asynccontextmanager
-        async def given(_: App) -> AsyncIterator[Any]:
+        async def given(_: App) -> AsyncGenerator[Any]:
             yield deps
 
         app = App(lifespan=given)
@@ -92,7 +90,7 @@ class App:
         return app
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Any]:
+    async def running(self) -> AsyncGenerator[Any]:
         """Enter the lifespan; gives the deps."""
         if self._lifespan is None:
             yield None

@@ -124,5 +124,6 @@ async def decision_of(x: Execution, interrupt: str | None) -> Decision:
     record = x.journal.interrupts.get(interrupt or "")
     if record is None or record.decision is None:
         await x.branches.suspend()
-    assert record is not None and record.decision is not None
+    assert record is not None
+    assert record.decision is not None
     return record.decision

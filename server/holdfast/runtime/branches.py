@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
@@ -42,7 +42,7 @@ class Branches:
         self._alive = 1
 
     @contextmanager
-    def effect(self) -> Iterator[None]:
+    def effect(self) -> Generator[None]:
         """An effect is under way until its result is recorded."""
         self.executing += 1
         try:

@@ -11,11 +11,11 @@ from holdfast.core.turns import Requester
 if TYPE_CHECKING:
     from holdfast.runtime.results import Result
 
-Deps = TypeVar("Deps", covariant=True)
+Deps_co = TypeVar("Deps_co", covariant=True)
 T = TypeVar("T")
 
 
-class Call(Generic[Deps]):
+class Call(Generic[Deps_co]):
     """One call of a tool. Injected as the first parameter of a function that is annotated with it."""
 
     def __init__(
@@ -23,7 +23,7 @@ class Call(Generic[Deps]):
         *,
         tool: str,
         input: dict[str, Any],
-        deps: Deps,
+        deps: Deps_co,
         principal: Requester,
         session: str,
         turn: str,

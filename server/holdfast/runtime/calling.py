@@ -113,7 +113,7 @@ class ToolCall:
             return operation.input
         if record.interrupt.inputHash != input_hash(operation.input):
             raise BadInput(f"{self.key}: the decision was on other arguments.")
-        edited = (record.decision.payload or {}).get("input")
+        edited = record.decision.body.get("input")
         return operation.input if edited is None else self.tool.signature.check(edited)
 
     def _recorded(self, operation: Operation) -> Result[Any]:
@@ -130,14 +130,14 @@ class ToolCall:
         setting = self.tool.rules.approval
         if callable(setting):
             setting = await self._predicate(setting, values)
-        return of_setting(setting, self.x.app.default_verdict)
+        return of_setting(setting, self.x.environment.default_verdict)
 
     async def _predicate(self, predicate: Callable[[Call[Any]], Any], values: dict[str, Any]) -> Any:
         """What the predicate says; when it fails, a human is asked (promise 7)."""
         try:
             said = predicate(self._call(values))
             said = await said if inspect.isawaitable(said) else said
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the author's code raises
             self.x.log.warning("predicate failed: asking", tool=self.tool.name, error=repr(error))
             return True
         return said if isinstance(said, bool) else True
@@ -179,14 +179,13 @@ class ToolCall:
         rules, call = self.tool.rules, self._call(values, operation)
         failure: Failure | None = None
         for _ in range(rules.retries + 1):
-            if self.x.app.executed is not None:
-                self.x.app.executed(self.tool.name, values)
+            self.x.environment.executed(self.tool.name, values)
             try:
                 async with asyncio.timeout(rules.timeout_ms / 1_000 if rules.timeout_ms else None):
                     return self._kept(await self.tool.run(call, values))
             except TimeoutError:
                 failure = Failure("TimeoutError", f"it took longer than {rules.timeout_ms} ms")
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a tool's failure is a result
                 self.x.log.info("tool failed", tool=self.tool.name, error=repr(error))
                 failure = Failure(type(error).__name__, str(error))
         return None, failure
@@ -267,7 +266,7 @@ class ToolCall:
         return Call(
             tool=self.tool.name,
             input=values,
-            deps=x.deps,
+            deps=x.environment.deps,
             principal=x.turn.requester,
             session=x.turn.session,
             turn=x.turn.id,

@@ -64,12 +64,10 @@ def recorded(operation: Operation, value: Any, decision: Decision | None) -> Res
 
 
 def _done(operation: Operation, decision: Decision, value: Any) -> Result[Any]:
-    payload = decision.payload
-    reason = payload.get("reason") if isinstance(payload, dict) else None
-    return Result("done", value, reason, decision, operation.input)
+    return Result("done", value, decision.body.get("reason"), decision, operation.input)
 
 
 def _words(decision: Decision) -> str | None:
     if decision.status == "resolved":
-        return (decision.payload or {}).get("reason")
+        return decision.body.get("reason")
     return not_answered(decision)

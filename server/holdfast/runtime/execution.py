@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import msgspec
 import structlog
 
 from holdfast.core.errors import HoldfastError, ReplayDiverged
 from holdfast.core.events import ChunkWritten, TurnProgress
 from holdfast.core.messages import Message
 from holdfast.core.operations import OperationKind
+from holdfast.core.policies import Verdict
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.branches import Branches
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.writer import LeaseLost, TurnWriter
-
-if TYPE_CHECKING:
-    from holdfast.runtime.app import App
 
 T = TypeVar("T")
 TEXT_MAX = 16_000  # characters of one text chunk; longer writes are split
@@ -35,10 +34,22 @@ class Asked(Generic[T]):
         name: str,
         perform: Callable[[str, int], Awaitable[T]],
     ) -> None:
-        self.execution, self.kind, self.name, self.perform = execution, kind, name, perform
+        self.execution, self.name, self.perform = execution, name, perform
+        self.kind: OperationKind = kind
 
     def __await__(self) -> Any:
         return self.execution.one(self).__await__()
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """What a worker gives to all its turns."""
+
+    #: What the app's lifespan yielded.
+    deps: Any
+    #: What a tool without any approval setting means.
+    default_verdict: Verdict
+    #: Told of every run of a tool's function.
+    executed: Callable[[str, dict[str, Any]], None]
 
 
 class Execution:
@@ -46,16 +57,16 @@ class Execution:
 
     def __init__(
         self,
-        app: App,
+        environment: Environment,
         session: SessionRecord,
         writer: TurnWriter,
         journal: Journal,
         history: list[Message],
         cause: Message | None,
-        deps: Any,
     ) -> None:
-        self.app, self.session, self.writer, self.journal = app, session, writer, journal
-        self.history, self.cause, self.deps = history, cause, deps
+        self.environment, self.session = environment, session
+        self.writer, self.journal = writer, journal
+        self.history, self.cause = history, cause
         self.log = structlog.get_logger("holdfast.runtime").bind(turn=writer.turn.id, agent=writer.turn.agent)
         self.changed = asyncio.Event()
         self.branches = Branches(self.changed)

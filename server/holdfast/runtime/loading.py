@@ -34,7 +34,8 @@ def _from_file(path: Path) -> object:
     if folder not in sys.path:
         sys.path.insert(0, folder)  # so that the file can import its neighbours
     spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)

@@ -21,8 +21,8 @@ from holdfast.core.identity import By
 from holdfast.core.interrupts import Decision
 from holdfast.core.messages import Message
 from holdfast.core.turns import TurnRecord
-from holdfast.runtime.app import Agent, App
-from holdfast.runtime.execution import Execution
+from holdfast.runtime.app import Agent
+from holdfast.runtime.execution import Environment, Execution
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.transcript import Transcript, rewinding, without_void
 from holdfast.runtime.turn import Turn
@@ -40,8 +40,8 @@ UNWIND_S = 5.0  # that an agent's `finally` blocks get when its function is drop
 class Run:
     """One turn in one worker's hands."""
 
-    def __init__(self, app: App, agent: Agent, deps: Any, door: Door, log: Log, lease_ms: int) -> None:
-        self._app, self._agent, self._deps = app, agent, deps
+    def __init__(self, environment: Environment, agent: Agent, door: Door, log: Log, lease_ms: int) -> None:
+        self._environment, self._agent = environment, agent
         self._door, self._log, self._lease_ms = door, log, lease_ms
         self._execution: Execution | None = None
         self._writer: TurnWriter | None = None
@@ -238,7 +238,7 @@ class Run:
             await _rewind(writer)
         history, cause = await self._history(turn, events)
         journal = Journal(turn.id, operations, view.interrupts)
-        return Execution(self._app, view.session, writer, journal, history, cause, self._deps)
+        return Execution(self._environment, view.session, writer, journal, history, cause)
 
     async def _events(self, session: str) -> tuple[list[tuple[int, int, Event]], int]:
         events: list[tuple[int, int, Event]] = []

@@ -64,7 +64,7 @@ async def _attempt(
                 kept = msgspec.json.decode(msgspec.json.encode(value))
                 _revive(fn, kept)
                 return replace(operation, outcome="done", value=kept)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a step's failure is recorded, whatever it is
         x.log.info("step failed", step=name, error=repr(error))
         return replace(operation, outcome="failed", failure=Failure(type(error).__name__, str(error)))
     raise AssertionError("stamina returns or raises")

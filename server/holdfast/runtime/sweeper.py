@@ -88,7 +88,8 @@ class Sweeper:
         view = await self._backend.door.read(session, interrupts=(interrupt,))
         record = view.interrupts.get(interrupt)
         if view.session is None or record is None or record.decision is not None:
-            return await self._drop(session, name)
+            await self._drop(session, name)
+            return
         turn = record.interrupt.turn
         view = await self._backend.door.read(session, turns=(turn,), interrupts=(interrupt,))
         record = view.interrupts.get(interrupt)
@@ -99,14 +100,16 @@ class Sweeper:
     async def _lapse(self, turn: str, name: str) -> None:
         record = (await self._backend.door.read(session_of(turn), turns=(turn,))).turns.get(turn)
         if record is None or record.status != "running":
-            return await self._drop(session_of(turn), name)
+            await self._drop(session_of(turn), name)
+            return
         log.warning("a worker is gone", turn=turn)
         await self._commit(turns.release(record, due=True))
 
     async def _ring(self, turn: str, operation: str, name: str) -> None:
         record = (await self._backend.door.read(session_of(turn), turns=(turn,))).turns.get(turn)
         if record is None or timer_name(operation) not in record.open:
-            return await self._drop(session_of(turn), name)
+            await self._drop(session_of(turn), name)
+            return
         await self._commit(turns.ring(record, operation, timer_name(operation)))
 
     async def _drop(self, session: str, name: str) -> None:

@@ -50,7 +50,7 @@ class Tool(Generic[P, R]):
         signature: Signature | None = None,
     ) -> None:
         self.fn = fn
-        self.kind = kind
+        self.kind: ToolKind = kind
         self.name = name or fn.__name__
         self.description = inspect.getdoc(fn)
         self.rules = options
@@ -178,9 +178,10 @@ def client_tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> 
 
 
 def _make(kind: ToolKind, options: ToolOptions, name: str | None, fn: Any) -> Any:
-    if fn is not None:
-        return Tool(fn, kind, options, name)
-    return lambda fn: Tool(fn, kind, options, name)  # pyright: ignore
+    def make(function: Callable[..., Any]) -> Tool[..., Any]:
+        return Tool(function, kind, options, name)
+
+    return make if fn is None else make(fn)
 
 
 def _options(rules: dict[str, Any]) -> ToolOptions:

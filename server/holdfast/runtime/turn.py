@@ -68,7 +68,7 @@ class Turn:
     @property
     def deps(self) -> Any:
         """What the app's lifespan yielded."""
-        return self._x.deps
+        return self._x.environment.deps
 
     @property
     def cancelled(self) -> bool:
@@ -117,7 +117,7 @@ class Turn:
         )
 
     def stream(
-        self, name: str, fn: Callable[P, AsyncIterator[Any]], /, *args: P.args, **none: P.kwargs
+        self, name: str, fn: Callable[P, AsyncIterator[Any]], /, *args: P.args, **_: P.kwargs
     ) -> Asked[str]:
         """Stream the texts (or chunks) that a generator yields: one's own model. A replay returns the recorded text."""
         x = self._x

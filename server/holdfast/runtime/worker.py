@@ -21,6 +21,7 @@ from holdfast.core.errors import HoldfastError
 from holdfast.core.ids import session_of
 from holdfast.core.turns import LEASE_MS, TurnRecord, next_status
 from holdfast.runtime.app import Agent, App
+from holdfast.runtime.execution import Environment
 from holdfast.runtime.run import Run
 from holdfast.store.backoff import Backoff
 from holdfast.store.door import Done, Door
@@ -49,7 +50,7 @@ class Worker:
         lease_ms: int = LEASE_MS,
         poll_ms: int = POLL_MS,
         grace_ms: int = GRACE_MS,
-        executed: Callable[[str, dict[str, Any]], None] | None = None,
+        executed: Callable[[str, dict[str, Any]], None] = lambda _tool, _input: None,
     ) -> None:
         self._app, self._door, self._log, self._manifests = app, door, logs, manifests
         self._slots, self._lease_ms, self._poll_s, self._grace_s = (
@@ -58,7 +59,7 @@ class Worker:
             poll_ms / 1_000,
             grace_ms / 1_000,
         )
-        app.executed = executed
+        self._executed = executed
         self._jobs = Jobs(door.connection, door.keys)
         self._hints: deque[str] = deque(maxlen=10_000)
         self._looks: set[str] = set()
@@ -72,9 +73,10 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`. Then what is under way is recorded, and every turn is anybody's again."""
         async with self._app.running() as deps, asyncio.TaskGroup() as tasks:
+            environment = Environment(deps, self._app.default_verdict, self._executed)
             serving = tasks.create_task(self._serve())
             try:
-                await self._work(tasks, deps)
+                await self._work(tasks, environment)
                 await self._drain()
             finally:
                 serving.cancel()
@@ -105,12 +107,12 @@ class Worker:
 
     # The loop.
 
-    async def _work(self, tasks: asyncio.TaskGroup, deps: Any) -> None:
+    async def _work(self, tasks: asyncio.TaskGroup, environment: Environment) -> None:
         while not self._stopping:
             self._news.clear()
             try:
                 await self._look()
-                await self._fill(tasks, deps)
+                await self._fill(tasks, environment)
             except HoldfastError as error:
                 log.warning("the store is away", why=str(error))
             await self._wait_news()
@@ -130,7 +132,7 @@ class Worker:
             if run is not None:
                 await run.look()
 
-    async def _fill(self, tasks: asyncio.TaskGroup, deps: Any) -> None:
+    async def _fill(self, tasks: asyncio.TaskGroup, environment: Environment) -> None:
         """Start as many turns as there is room for."""
         if not self._hints:
             self._hints.extend(await self._ready_turns())
@@ -138,12 +140,12 @@ class Worker:
         while self._hints and len(self._runs) < self._slots and not self._stopping:
             turn = self._hints.popleft()
             if turn not in self._runs:
-                await self._start(tasks, deps, turn)
+                await self._start(tasks, environment, turn)
 
     async def _ready_turns(self) -> list[str]:
         return await self._jobs.ready(list(self._app.agents), self._slots)
 
-    async def _start(self, tasks: asyncio.TaskGroup, deps: Any, own_id: str) -> None:
+    async def _start(self, tasks: asyncio.TaskGroup, environment: Environment, own_id: str) -> None:
         view = await self._door.read(session_of(own_id), turns=(own_id,))
         turn = view.turns.get(own_id)
         if turn is None or (agent := self._app.agents.get(turn.queue)) is None:
@@ -154,7 +156,7 @@ class Worker:
         commit, fence = turns.take(turn, view.epoch, self._lease_ms)
         if isinstance(await self._door.commit(commit), Done):
             taken = next(put for put in commit.puts if isinstance(put, TurnRecord))
-            run = Run(self._app, agent, deps, self._door, self._log, self._lease_ms)
+            run = Run(environment, agent, self._door, self._log, self._lease_ms)
             self._runs[own_id] = run
             self._tasks[own_id] = tasks.create_task(self._carry(run, agent, taken, fence), name=own_id)
 

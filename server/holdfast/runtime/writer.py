@@ -194,7 +194,7 @@ class TurnWriter:
                 await self._renew()
             else:
                 raise LeaseLost(f"{self.turn.id}: {outcome.why}")
-        raise Busy()
+        raise Busy
 
     async def _send(self, commit: Commit) -> Done | NotDone:
         """Send until the outcome is known: the commit is numbered, so repeating it is asking, not doing."""

@@ -33,7 +33,7 @@ R = TypeVar("R", bound=Record)
 
 def script(name: str) -> Script:
     """One of the Lua files beside this module."""
-    return Script(name, files(__package__).joinpath(f"{name}.lua").read_text())
+    return Script(name, files("holdfast.store").joinpath(f"{name}.lua").read_text())
 
 
 COMMIT, READ, LOG, CLAIM = script("commit"), script("read"), script("log"), script("claim")
@@ -146,7 +146,7 @@ class Door:
             epoch=_text(epoch),
             head=int(head),
             floor=int(floor),
-            session=decode(SessionRecord, record) if living else None,
+            session=decode(SessionRecord, record) if living and record else None,
             gone=alive == b"0",
             turns=_decode_all(TurnRecord, turns, of_turns),
             interrupts=_decode_all(InterruptRecord, interrupts, of_interrupts),
@@ -169,9 +169,8 @@ class Door:
 
     async def operations(self, turn: str) -> dict[str, Operation]:
         """All that a turn has recorded, by key."""
-        rows = await self.connection.execute("HGETALL", self.keys.operations(turn))
-        pairs = rows.items() if isinstance(rows, dict) else zip(rows[::2], rows[1::2], strict=True)
-        return {_text(key): _operations.decode(value) for key, value in pairs}
+        rows: list[bytes] = await self.connection.execute("HGETALL", self.keys.operations(turn))
+        return {_text(key): _operations.decode(value) for key, value in zip(rows[::2], rows[1::2], strict=True)}
 
     async def commit(self, commit: Commit) -> Done | NotDone:
         """Apply a commit. Cancelling leaves the outcome unknown, as OutcomeUnknown does: repeat it.

@@ -38,12 +38,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8700
     #: Pages of other origins that may connect, separated by commas; "*": all.
     origins: tuple[str, ...] = ()
-    #: Replicas (or fsyncs) that must have a decision before it is told.
-    wait: int = 0
     #: Turns that a worker runs at once.
     concurrency: int = 100
-    #: How long a shutdown waits for devices and turns.
-    drain_ms: int = 10_000
+    #: How long a worker that is silent keeps its turns; they are taken over some 2 s later. Milliseconds.
+    lease_ms: int = 12_000
     #: debug, info, warning, error
     log: str = "info"
 

@@ -1,0 +1,1 @@
+"""REST: one module for each noun, one table of all routes, one description of them (OpenAPI)."""

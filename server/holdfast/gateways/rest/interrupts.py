@@ -1,0 +1,41 @@
+"""Interrupts over REST: the inbox, one with its history, and answering."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from holdfast.commands import answering, inbox, reading
+from holdfast.core.ids import session_of
+from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
+from holdfast.protocol import frames
+
+STATUS_OF = {"won": 200, "recorded": 202, "lost": 409}
+
+
+class NewAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An answer. What `payload` must be depends on the kind of the interrupt."""
+
+    status: Literal["resolved", "cancelled"]
+    payload: Any = None
+    ref: str | None = None
+
+
+async def interrupts(exchange: Exchange) -> Reply:
+    limit = exchange.number("limit") or inbox.PAGE
+    return Reply(await inbox.inbox(exchange.backend, exchange.principal, exchange.query("cursor"), limit))
+
+
+async def interrupt(exchange: Exchange) -> Reply:
+    return Reply(await reading.interrupt(exchange.backend, exchange.principal, exchange.path("iid")))
+
+
+async def answer(exchange: Exchange) -> Reply:
+    """By the interrupt alone, or under its session: its id says where it lives."""
+    body: NewAnswer = exchange.body
+    own_id = exchange.path("iid")
+    session = exchange.request.path_params.get("id") or session_of(own_id)
+    frame = frames.Answer(exchange.ref, session, own_id, body.status, body.payload)
+    answered = await answering.answer(exchange.backend, exchange.principal, frame, VIA)
+    return Reply(answered, STATUS_OF[answered.outcome])

@@ -1,0 +1,172 @@
+"""The table of all routes: what is served, and what is described, comes from here alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from holdfast.commands.events import EventPage
+from holdfast.commands.inbox import InboxPage
+from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot, TurnShown
+from holdfast.gateways.minting import Minted, Wanted
+from holdfast.gateways.rest import events, interrupts, sessions, tokens, turns
+from holdfast.gateways.rest.exchange import Handler
+from holdfast.protocol.frames import Answered, Ok
+
+PAGED = {"cursor": "Where the page before ended: its `next`.", "limit": "Items of one page."}
+REF = {"ref": "The command's id: repeating it repeats the reply, not the effect."}
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """One method of one path."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    body: type[Any] | None = None
+    #: Status → what is answered then.
+    replies: dict[int, type[Any]] = {}
+    #: Parameters of the query, and what they mean.
+    query: dict[str, str] = {}
+
+
+def later(path: str, method: str = "GET") -> Route:
+    """A route of the contract whose time has not come."""
+    return Route(method=method, path=path, handler=tokens.later, summary="Not built yet: answers 501.")
+
+
+ANSWERED = {200: Answered, 202: Answered, 409: Answered}
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="POST",
+        path="/v1/sessions",
+        handler=sessions.start,
+        summary="Start a session, with its first turn if a message or an input is given.",
+        body=sessions.NewSession,
+        replies={201: sessions.Started},
+    ),
+    Route(
+        method="GET",
+        path="/v1/sessions",
+        handler=sessions.sessions,
+        summary="The sessions that you may see, the last written first.",
+        replies={200: SessionPage},
+        query=PAGED,
+    ),
+    Route(
+        method="GET",
+        path="/v1/sessions/{id}",
+        handler=sessions.session,
+        summary="A session as it is: its newest messages, turns, and what is open.",
+        replies={200: SessionSnapshot},
+        query={"limit": "Messages in the snapshot."},
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/sessions/{id}",
+        handler=sessions.delete,
+        summary="Delete a session, for good. For its owner or an admin.",
+        replies={200: Ok},
+        query=REF,
+    ),
+    Route(
+        method="POST",
+        path="/v1/sessions/{id}/messages",
+        handler=sessions.send,
+        summary="Send a message: it causes a turn, at once or behind the one that runs or waits.",
+        body=sessions.NewMessage,
+        replies={201: Ok},
+    ),
+    Route(
+        method="PUT",
+        path="/v1/sessions/{id}/members/{sub}",
+        handler=sessions.put_member,
+        summary="Make somebody a member. For the session's owner or an admin.",
+        replies={200: Ok},
+        query=REF,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/sessions/{id}/members/{sub}",
+        handler=sessions.remove_member,
+        summary="Take somebody out. For the session's owner or an admin.",
+        replies={200: Ok},
+        query=REF,
+    ),
+    Route(
+        method="GET",
+        path="/v1/sessions/{id}/events",
+        handler=events.read,
+        summary="Events after a position: a page, or with Accept: text/event-stream, live.",
+        replies={200: EventPage},
+        query={"since": "epoch:seq, or 0 for the beginning.", "limit": "Events of one page."},
+    ),
+    Route(
+        method="GET",
+        path="/v1/interrupts",
+        handler=interrupts.interrupts,
+        summary="The inbox: what is open and yours to answer, over all sessions, the newest first.",
+        replies={200: InboxPage},
+        query=PAGED,
+    ),
+    Route(
+        method="GET",
+        path="/v1/interrupts/{iid}",
+        handler=interrupts.interrupt,
+        summary="An interrupt with its history.",
+        replies={200: InterruptShown},
+    ),
+    Route(
+        method="POST",
+        path="/v1/interrupts/{iid}/answer",
+        handler=interrupts.answer,
+        summary="Answer: 200 it won, 202 it was recorded, 409 it lost to the decision in the reply.",
+        body=interrupts.NewAnswer,
+        replies=ANSWERED,
+    ),
+    Route(
+        method="POST",
+        path="/v1/sessions/{id}/interrupts/{iid}/answer",
+        handler=interrupts.answer,
+        summary="The same, under its session.",
+        body=interrupts.NewAnswer,
+        replies=ANSWERED,
+    ),
+    Route(
+        method="POST",
+        path="/v1/sessions/{id}/turns/{tid}/cancel",
+        handler=turns.cancel,
+        summary="Cancel a turn. One that has ended stays as it is.",
+        body=turns.OnlyRef,
+        replies={200: Ok},
+    ),
+    Route(
+        method="GET",
+        path="/v1/turns/{tid}",
+        handler=turns.turn,
+        summary="A turn as it is recorded.",
+        replies={200: TurnShown},
+    ),
+    Route(
+        method="POST",
+        path="/v1/turns/{tid}/retry",
+        handler=turns.retry,
+        summary="Let a blocked turn try again. For operators.",
+        body=turns.OnlyRef,
+        replies={200: Ok},
+    ),
+    Route(
+        method="POST",
+        path="/v1/tokens",
+        handler=tokens.mint,
+        summary="Mint a token, within your own rights.",
+        body=Wanted,
+        replies={201: Minted},
+    ),
+    later("/v1/gates"),
+    later("/v1/gates", "POST"),
+    later("/v1/audit"),
+)

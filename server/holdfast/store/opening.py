@@ -1,0 +1,85 @@
+"""Opening a store: connected, with its partitions known, its epoch claimed, and proven to take a commit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from holdfast.core.commit import Commit
+from holdfast.core.errors import StoreUnusable
+from holdfast.store.connection import Connection, ConnectionInfo
+from holdfast.store.door import CLAIM, COMMIT, LOG, READ, Done, Door
+from holdfast.store.keys import PARTITIONS, Keys
+from holdfast.store.log import Log
+from holdfast.store.manifests import SERVED, Manifests
+from holdfast.store.subscription import OnGap, OnMessage, Subscription
+
+SCRIPTS = (COMMIT, READ, LOG, CLAIM, SERVED)
+PROBE = "_probe"  # a session that is none: it has no record, so nobody can see it
+
+
+class OpenStore(msgspec.Struct, frozen=True):
+    """A store that is ready for use."""
+
+    url: str
+    connection: Connection
+    keys: Keys
+    door: Door
+    log: Log
+    manifests: Manifests
+
+    def subscription(
+        self, on_message: OnMessage, on_gap: OnGap, *, name: str = "holdfast-sub"
+    ) -> Subscription:
+        """A subscription to the same store, to be opened. Its probe goes through the connection."""
+
+        async def publish(channel: str, data: bytes) -> None:
+            await self.connection.execute("PUBLISH", channel, data)
+
+        return Subscription(self.url, on_message, on_gap, publish=publish, name=name)
+
+
+@asynccontextmanager
+async def open_store(
+    url: str, *, name: str, prefix: str = "hf", partitions: int = PARTITIONS
+) -> AsyncGenerator[OpenStore]:
+    """A store while it is used. `partitions` counts for a new store; a used one keeps its own number.
+
+    Raises:
+        StoreUnavailable: nobody answers there.
+        StoreUnusable: too old, may evict keys, or refuses what we need; in one sentence.
+    """
+    doors: list[Door] = []
+
+    async def connected(info: ConnectionInfo) -> None:
+        if not doors:
+            doors.append(Door(connection, Keys(prefix, await _partitions(info, prefix, partitions))))
+        await doors[0].claim(info.run_id, info.direct)
+
+    connection = Connection(url, name=name, scripts=SCRIPTS, on_connect=connected)
+    await connection.open()
+    try:
+        door = doors[0]
+        await _probe(door)
+        log, manifests = Log(connection, door.keys), Manifests(connection, door.keys)
+        yield OpenStore(url, connection, door.keys, door, log, manifests)
+    finally:
+        await connection.close()
+
+
+async def _partitions(info: ConnectionInfo, prefix: str, wanted: int) -> int:
+    """How many partitions this store was begun with; now, if it is new."""
+    config = Keys(prefix, 1).config
+    await info.direct.execute("HSETNX", config, "partitions", wanted)
+    return int(await info.direct.execute("HGET", config, "partitions"))
+
+
+async def _probe(door: Door) -> None:
+    """Make a commit: a store that refuses writes is found now, and not by the first user."""
+    outcome = await door.commit(Commit(PROBE, "probe"))
+    if not isinstance(outcome, Done):
+        outcome = await door.commit(Commit(PROBE, "probe", creates=True))
+    if not isinstance(outcome, Done) and outcome.why != "exists":
+        raise StoreUnusable(f"The store does not take a commit: {outcome.why} {outcome.detail}".rstrip())

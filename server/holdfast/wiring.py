@@ -1,0 +1,225 @@
+"""The composition root: the one place that builds objects of all packages and joins them.
+
+open_store ──▶ Backend ──▶ Hub, REST, WebSocket ──▶ one ASGI application     (serving)
+    │             └──────▶ Sweeper                                           (serving)
+    └─────────────▶ Worker, woken by its subscription                        (working)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import HTTPConnection
+from starlette.routing import WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from holdfast.commands.backend import Backend
+from holdfast.core.errors import Draining
+from holdfast.core.identity import Principal
+from holdfast.gateways import device, http
+from holdfast.gateways.auth import Authenticate, Authenticator, by_bearer
+from holdfast.gateways.drain import Drain
+from holdfast.gateways.rest.exchange import Services
+from holdfast.gateways.websocket import Origins, WebSocketGateway
+from holdfast.hub.hub import Hub, HubSettings
+from holdfast.runtime.app import App
+from holdfast.runtime.sweeper import Sweeper
+from holdfast.runtime.worker import Worker
+from holdfast.settings import Settings, SettingsError, read
+from holdfast.store.devices import DevicesStore
+from holdfast.store.opening import OpenStore, open_store
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A server that is ready: its application, and the orderly end of its connections."""
+
+    application: ASGIApp
+    drain: Drain
+    backend: Backend
+
+
+@asynccontextmanager
+async def opened(settings: Settings, name: str) -> AsyncGenerator[OpenStore]:
+    """The store of these settings. Raises SettingsError if none is named, and as `open_store` does."""
+    if settings.redis is None:
+        raise SettingsError(
+            "Set HOLDFAST_REDIS (or --redis) to the store's URL: redis://, rediss:// or unix://."
+        )
+    async with open_store(
+        settings.redis, name=name, prefix=settings.prefix, partitions=settings.partitions
+    ) as store:
+        yield store
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, store: OpenStore, auth: Authenticate | None = None
+) -> AsyncGenerator[Server]:
+    """A server on an open store, with its hub and its sweeper. `auth` knows who is there by other means."""
+    backend = Backend(store.door, store.log, store.manifests)
+    hub_settings = HubSettings()
+    devices = DevicesStore(store.connection, store.keys, hub_settings.presence.ttl_ms)
+    async with (
+        Hub(store.door, store.log, devices, store.subscription, hub_settings) as hub,
+        background(Sweeper(backend).run()),
+    ):
+        drain = Drain()
+        yield Server(application(settings, backend, hub, drain, auth), drain, backend)
+
+
+def application(
+    settings: Settings, backend: Backend, hub: Hub, drain: Drain, auth: Authenticate | None = None
+) -> Starlette:
+    """The ASGI application: `/v1/ws`, REST, what operators ask for, and the page."""
+    authenticator = Authenticator(
+        settings.secret, jwks=settings.jwks, issuer=settings.issuer, audience=settings.audience
+    )
+    services = Services(
+        backend=backend,
+        authenticate=_either(auth, by_bearer(authenticator)),
+        secret=settings.secret,
+        hub=hub,
+        drain=drain,
+    )
+    gateway = WebSocketGateway(
+        device.Services(hub, backend, authenticator),
+        origins=Origins(settings.origins),
+        drain=drain,
+        identify=auth,
+    )
+    return Starlette(
+        routes=[WebSocketRoute("/v1/ws", gateway), *http.routes(services)],
+        middleware=_middleware(settings),
+        exception_handlers={HTTPException: http.on_http_error},
+    )
+
+
+@asynccontextmanager
+async def working(settings: Settings, store: OpenStore, app: App) -> AsyncGenerator[Worker]:
+    """A worker on an open store, and what wakes it. It is the caller's to `run` and to `stop`."""
+    worker = Worker(
+        app, store.door, store.log, store.manifests, slots=settings.concurrency, lease_ms=settings.lease_ms
+    )
+    # A lost wake-up costs a poll: there is nothing to do about a gap.
+    wake = store.subscription(
+        lambda _, payload: worker.woken(payload), lambda: None, name="holdfast-worker-sub"
+    )
+    await wake.open()
+    try:
+        for partition in range(store.keys.partitions):
+            await wake.subscribe(store.keys.wake_channel(partition))
+        yield worker
+    finally:
+        await wake.close()
+
+
+@asynccontextmanager
+async def background(work: Any) -> AsyncGenerator[None]:
+    """Run something beside the body, and end it with the body. If it fails, so does the body."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+@asynccontextmanager
+async def running(worker: Worker) -> AsyncGenerator[None]:
+    """A worker beside the body; in the end it records what is under way and lets go of its turns."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(worker.run())
+        try:
+            yield
+        finally:
+            worker.stop()
+
+
+class Mounted:
+    """Holdfast inside another application: `api.mount("/holdfast", hf)`, and `lifespan=hf.lifespan`."""
+
+    def __init__(self, app: App | None, auth: Authenticate | None, settings: Settings) -> None:
+        self._app = app
+        self._auth = auth
+        self._settings = settings
+        self._server: Server | None = None
+
+    @asynccontextmanager
+    async def lifespan(self, _host: Any = None) -> AsyncGenerator[None]:
+        """Everything that it needs, while the host application runs.
+
+        Raises:
+            SettingsError, StoreUnavailable, StoreUnusable: it cannot start, in one sentence.
+        """
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(opened(self._settings, "holdfast-mounted"))
+            self._server = await stack.enter_async_context(serving(self._settings, store, self._auth))
+            if self._app is not None:
+                worker = await stack.enter_async_context(working(self._settings, store, self._app))
+                await stack.enter_async_context(running(worker))
+            try:
+                yield
+            finally:
+                await self._server.drain.run()
+                self._server = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._server is None:
+            raise Draining("Holdfast is not running: give the application lifespan=hf.lifespan.")
+        await self._server.application(scope, receive, send)
+
+
+def asgi(
+    app: App | None = None,
+    *,
+    auth: Callable[[HTTPConnection], Awaitable[Principal | None]] | None = None,
+    settings: Settings | None = None,
+    **flags: Any,
+) -> Mounted:
+    """Holdfast inside your own Starlette or FastAPI application, with a worker for `app` if one is given.
+
+        hf = holdfast.asgi(app, auth=who_is_there, redis="redis://localhost")
+        api = FastAPI(lifespan=hf.lifespan)
+        api.mount("/holdfast", hf)
+
+    `auth` says who a request is from (None: nobody; then a token is looked for). Settings come from `flags`,
+    else from `HOLDFAST_*`.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+    """
+    chosen = settings or read(flags)
+    if auth is None and chosen.secret is None and chosen.jwks is None:
+        raise SettingsError("Give `auth`, or set HOLDFAST_SECRET or HOLDFAST_JWKS: nobody could come in.")
+    return Mounted(app, auth, chosen)
+
+
+def _either(auth: Authenticate | None, bearer: Authenticate) -> Authenticate:
+    if auth is None:
+        return bearer
+
+    async def authenticate(connection: HTTPConnection) -> Principal | None:
+        return await auth(connection) or await bearer(connection)
+
+    return authenticate
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """Pages of other origins may only come in where an operator has named them."""
+    if not settings.origins:
+        return []
+    headers = ["Authorization", "Content-Type", "Last-Event-ID"]
+    methods = ["GET", "POST", "PUT", "DELETE"]
+    return [
+        Middleware(
+            CORSMiddleware, allow_origins=settings.origins, allow_methods=methods, allow_headers=headers
+        )
+    ]

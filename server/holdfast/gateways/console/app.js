@@ -1,0 +1,191 @@
+/** The page: one session at a time, put together from its parts. */
+
+import { connect } from "./client/index.js";
+import { announcer } from "./announcer.js";
+import { listAgents } from "./api.js";
+import { composer } from "./composer.js";
+import { h, icon, set, text } from "./dom.js";
+import { link } from "./link.js";
+import { ownDevice, presence } from "./presence.js";
+import { sessionList } from "./sessions.js";
+import { thread } from "./thread.js";
+import { turnState } from "./turn.js";
+import { title } from "./values.js";
+
+const $ = (id) => document.getElementById(id);
+const TITLE_MAX = 60;
+
+link.take();
+const client = connect({
+  url: new URL(".", document.baseURI).href,
+  token: () => link.token ?? "",
+  device: ownDevice(),
+  storage: localStorage,
+});
+
+/** What is open: a session, or null while a conversation is about to begin. */
+let session = null;
+let leave = () => {};
+let view = null;
+
+const context = {
+  get session() {
+    return session;
+  },
+  principal: () => client.principal,
+  subject: () => client.principal?.subject,
+  asker: () => title(session?.getSnapshot().session?.agent ?? "the agent"),
+  say: (words) => announce.say(words),
+};
+const announce = announcer($("announcements"), context.subject);
+
+// ---------------------------------------------------------------- the session that is shown
+
+const open = (id) => {
+  leave();
+  session = id ? client.session(id) : null;
+  view = thread(freshMessages(), $("scroller"), context);
+  announce.reset();
+  link.show(id);
+  sessions.select(id);
+  drawer(false);
+  $("welcome").hidden = Boolean(id);
+  leave = session ? session.subscribe(show) : () => {};
+  show();
+  view.toEnd();
+};
+
+/** An empty list: what another session showed must not be mixed with this one's. */
+const freshMessages = () => {
+  const list = h("div", { id: "messages" });
+  $("messages").replaceWith(list);
+  return list;
+};
+
+const NOTHING = { messages: [], unsent: [], interrupts: [], turns: {}, devices: [], connection: "live" };
+
+const show = () => {
+  const snapshot = session?.getSnapshot() ?? NOTHING;
+  const name = !session ? "New conversation" : snapshot.session?.title || title(snapshot.session?.agent ?? "Conversation");
+  text($("title"), name);
+  document.title = waiting(snapshot) ? `(${waiting(snapshot)}) ${name}` : `${name} · Holdfast`;
+  view.show(snapshot);
+  showTurn(snapshot);
+  presence($("devices"), snapshot.devices);
+  $("older").hidden = !snapshot.hasOlder;
+  banner(snapshot);
+  announce.look(snapshot);
+};
+
+const waiting = ({ interrupts }) => interrupts.filter(({ decision, canAnswer }) => !decision && canAnswer).length;
+
+const banner = ({ connection, error }) => {
+  const words = bannerWords(connection, error);
+  $("banner").hidden = !words;
+  text($("banner"), words);
+  set($("banner"), { "data-kind": error ? "bad" : "quiet" });
+};
+
+const bannerWords = (connection, error) => {
+  if (!link.token) return "This page opens with a link that holds a token: the terminal shows it when Holdfast starts.";
+  if (error?.code === "unauthenticated") return "This link is not valid any more. Please open a new one.";
+  if (error) return `This conversation cannot be shown: ${error.message}`;
+  if (!navigator.onLine) return "You are offline. What you answer is sent when you are back.";
+  return connection === "reconnecting" ? "The connection was lost. Trying again…" : "";
+};
+
+// ---------------------------------------------------------------- what can be done
+
+const write = composer($("composer"), async (words) => {
+  try {
+    if (session) await said(session.send(words));
+    else await begin(words);
+  } catch (error) {
+    write.restore(words);
+    announce.say(`That was not sent: ${error.message}`);
+    text($("banner"), `That was not sent: ${error.message}`);
+    $("banner").hidden = false;
+  }
+});
+
+const said = (sending) => {
+  requestAnimationFrame(() => view.toEnd());
+  return sending;
+};
+
+const begin = async (words) => {
+  const agent = $("agent").value;
+  if (!agent) throw new Error("there is no agent to talk to");
+  const started = await client.start(agent, { message: words, title: words.slice(0, TITLE_MAX) });
+  open(started.id);
+  sessions.refresh();
+};
+
+const jump = () => {
+  const card = document.querySelector(".card:not(.closed)");
+  card?.scrollIntoView({ block: "center", behavior: "smooth" });
+  card?.querySelector("h2")?.focus({ preventScroll: true });
+};
+
+const showTurn = turnState($("turn"), { stop: () => session.cancel().catch(() => {}), jump });
+
+const sessions = sessionList($("session-list"), $("no-sessions"), open);
+
+// ---------------------------------------------------------------- around it
+
+/** On a small screen the list of conversations lies over the page. @param {boolean} isOpen */
+const drawer = (isOpen) => {
+  set($("menu"), { "aria-expanded": String(isOpen) });
+  document.body.toggleAttribute("data-drawer", isOpen);
+  $("shade").hidden = !isOpen;
+  if (isOpen) $("new").focus();
+};
+
+$("menu").append(icon("menu"));
+$("share").prepend(icon("phone"));
+$("new").prepend(icon("plus"));
+document.querySelector(".round").append(icon("send"));
+$("menu").addEventListener("click", () => drawer($("menu").getAttribute("aria-expanded") !== "true"));
+$("shade").addEventListener("click", () => drawer(false));
+document.addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape" || $("shade").hidden) return;
+  drawer(false);
+  $("menu").focus();
+});
+$("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the fragment is the session's
+  write.focus();
+});
+$("new").addEventListener("click", () => {
+  open(null);
+  write.focus();
+});
+$("older").addEventListener("click", () => session.loadOlder());
+$("share").addEventListener("click", () => {
+  $("phone-link").value = link.whole;
+  $("phone-local").hidden = !link.isLocal;
+  $("phone").showModal();
+  $("phone-link").select();
+});
+$("phone-copy").addEventListener("click", async ({ target }) => {
+  $("phone-link").select();
+  // Without TLS there is no clipboard to write to: the old way still copies what is selected.
+  await (navigator.clipboard?.writeText(link.whole) ?? document.execCommand("copy"));
+  text(target, "Copied");
+});
+addEventListener("online", show);
+addEventListener("offline", show);
+addEventListener("popstate", () => {
+  if (link.take()) location.reload(); // another link was opened in this tab: maybe another person
+  else if (link.session !== (session?.id ?? null)) open(link.session);
+});
+
+const start = async () => {
+  open(link.session);
+  const known = await sessions.refresh();
+  const listed = await listAgents().catch(() => []);
+  const agents = [...new Set([link.agent, ...listed, ...known.map(({ agent }) => agent)].filter(Boolean))];
+  $("agent").append(...agents.map((agent) => h("option", { value: agent }, title(agent))));
+  $("agents").hidden = agents.length < 2;
+};
+start();

@@ -1,0 +1,38 @@
+/** What was decided, by whom and when, in a sentence. */
+
+import { at } from "./time.js";
+
+const HERE = "holdfast:decided-here:";
+
+/** Remembers that this device's answer was the one that counted. */
+export const decidedHere = (interrupt) => sessionStorage.setItem(HERE + interrupt, "1");
+
+/** @returns {{words: string, reason?: string, yes: boolean}} */
+export const sentence = (interrupt, subject) => {
+  const { status, payload, at: when } = interrupt.decision;
+  const who = by(interrupt, subject);
+  const reason = payload?.reason;
+  if (status === "expired") return { words: `Nobody answered in time, ${at(when)}: ${EXPIRED[interrupt.onExpiry ?? "deny"]}`, yes: false };
+  if (status !== "resolved") return { words: `${CLOSED[status]}${who}, ${at(when)}`, reason, yes: false };
+  const [verb, yes] = verbOf(interrupt.kind, payload ?? {});
+  const changed = payload?.input === undefined ? "" : " with changes";
+  return { words: `${verb}${changed}${who}, ${at(when)}`, reason, yes };
+};
+
+const EXPIRED = { deny: "this counts as no", approve: "this counts as yes", cancel: "cancelled", escalate: "passed on" };
+const CLOSED = { cancelled: "Cancelled", withdrawn: "Taken back", superseded: "No longer needed" };
+
+const verbOf = (kind, payload) => {
+  if (kind === "approval" || kind === "gate") return payload.approved ? ["Approved", true] : ["Denied", false];
+  if (kind === "form" && payload.action !== "accept") return ["Declined", false];
+  if (kind === "client_tool" && payload.error !== undefined) return ["Failed", false];
+  return ["Answered", true];
+};
+
+const by = ({ id, decision }, subject) => {
+  const { kind, id: whom, name, actor } = decision.by;
+  if (kind !== "person") return kind === "policy" ? ` by the rule ${name ?? whom}` : "";
+  const through = actor ? ` through ${actor}` : "";
+  if (whom !== subject) return ` by ${name ?? whom}${through}`;
+  return ` by ${name ?? "you"}${through} on ${sessionStorage.getItem(HERE + id) ? "this" : "another"} device`;
+};

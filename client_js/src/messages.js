@@ -28,7 +28,8 @@
 export function foldChunk(message, chunk) {
   const { type } = chunk;
   if (!isString(type)) return message;
-  const [fold, ...needs] = FOLDS[type] ?? (type.startsWith("data-") ? [data] : []);
+  const row = /** @type {[Fold, ...string[]] | undefined} */ (FOLDS[type]);
+  const [fold, ...needs] = row ?? (type.startsWith("data-") ? [data] : []);
   return fold && needs.every((key) => isString(chunk[key])) ? fold(message, chunk) : message;
 }
 

@@ -1,0 +1,238 @@
+/**
+ * What a device has of a session: its log, folded event by event, by the same rules as
+ * `server/holdfast/core/folding.py`, which gives the reasons. Nothing is changed in place: what an event
+ * does not touch stays the same object.
+ */
+
+import { foldChunk, interrupted } from "./messages.js";
+
+/** @typedef {import("./messages.js").Message} Message */
+
+/**
+ * @typedef {object} Placed a message in its place
+ * @property {Message} message
+ * @property {number} first the position where it began: messages are ordered by it
+ * @property {number} at the instant of its last change, in milliseconds
+ * @property {string} [turn] the turn that it causes (a person's) or that writes it (the agent's)
+ */
+
+/**
+ * @typedef {object} Turn one run of the agent
+ * @property {string} id
+ * @property {string} agent
+ * @property {"queued" | "running" | "waiting" | "blocked" | "finished"} status
+ * @property {number} first the position where it was first heard of
+ * @property {string} [message] the agent's message that it writes
+ * @property {string[]} [open] while it waits: what it waits for
+ * @property {any} [progress]
+ * @property {"completed" | "failed" | "cancelled"} [end]
+ * @property {any} [result]
+ * @property {{code: string, message: string}} [error]
+ * @property {By} [by]
+ * @property {number} [startedAt]
+ * @property {number} [finishedAt]
+ */
+
+/** @typedef {{kind: "person" | "policy" | "deadline" | "system", id: string, name?: string, actor?: string}} By */
+
+/**
+ * @typedef {object} Decision the one answer that won
+ * @property {"resolved" | "cancelled" | "expired" | "withdrawn" | "superseded"} status
+ * @property {any} payload
+ * @property {By} by
+ * @property {string} via
+ * @property {number} at
+ * @property {string | null} [ref]
+ */
+
+/**
+ * @typedef {object} Interrupt a pending thing only a human or a device can settle; closed once it has a decision
+ * @property {string} id
+ * @property {"approval" | "client_tool" | "question" | "form" | "gate" | "in_doubt"} kind
+ * @property {string} session
+ * @property {string} turn
+ * @property {string} reason
+ * @property {string} [message]
+ * @property {string} [toolCallId]
+ * @property {string} [toolName]
+ * @property {any} [input]
+ * @property {string} [inputHash]
+ * @property {any} [responseSchema]
+ * @property {number} [openedAt]
+ * @property {number} [expiresAt]
+ * @property {string} [onExpiry]
+ * @property {{roles?: string[], subjects?: string[]}} [approvers]
+ * @property {boolean} [editable]
+ * @property {any} [claim]
+ * @property {any[]} [votes]
+ * @property {any} [metadata]
+ * @property {Decision} [decision]
+ */
+
+/**
+ * @typedef {object} SessionInfo
+ * @property {string} id
+ * @property {string} agent
+ * @property {string} owner
+ * @property {Record<string, string>} members subject → what they are here
+ * @property {number} createdAt
+ * @property {string} [title]
+ * @property {any} [metadata]
+ */
+
+/**
+ * @typedef {object} State a session up to and with `seq`
+ * @property {string} epoch
+ * @property {number} seq
+ * @property {SessionInfo} [session]
+ * @property {Placed[]} placed oldest first
+ * @property {Record<string, Turn>} turns
+ * @property {Record<string, Interrupt>} interrupts
+ * @property {boolean} [more] whether there are older messages than these
+ * @property {number} [before] the position to ask for them
+ */
+
+/** @typedef {{type: string, [field: string]: any}} Event */
+/** @typedef {{seq: number, at: number, event: Event}} Positioned */
+
+/** @type {State} */
+export const EMPTY = { epoch: "", seq: 0, placed: [], turns: {}, interrupts: {} };
+
+/**
+ * The state after one more event; one that was folded already is passed over.
+ *
+ * @param {State} state
+ * @param {Positioned} entry
+ * @returns {State}
+ */
+export const fold = (state, entry) =>
+  entry.seq > state.seq ? { ...apply(state, entry), seq: entry.seq } : state;
+
+/**
+ * The state that a snapshot shows.
+ *
+ * @param {any} snapshot
+ * @param {string} epoch
+ * @param {number} seq
+ * @returns {State}
+ */
+export const fromSnapshot = ({ messages, places, ...rest }, epoch, seq) => ({
+  ...rest,
+  epoch,
+  seq,
+  placed: messages.map((/** @type {Message} */ message) => ({ ...places[message.id], message })),
+});
+
+/**
+ * The state with a page of history; what the state has is newer, and stays.
+ *
+ * @param {State} state
+ * @param {{events: Positioned[], from: number, more: boolean}} page
+ * @returns {State}
+ */
+export const absorb = (state, { events, from, more }) => {
+  const past = events.reduce(apply, EMPTY);
+  return {
+    ...state,
+    placed: state.placed.reduce(place, past.placed),
+    turns: { ...past.turns, ...state.turns },
+    interrupts: { ...past.interrupts, ...state.interrupts },
+    more,
+    before: from,
+  };
+};
+
+// ---------------------------------------------------------------- folding
+
+/** An event of a later version is passed over. @type {(state: State, entry: Positioned) => State} */
+export const apply = (state, { seq, at, event }) => FOLDS[event.type]?.(state, event, seq, at) ?? state;
+
+/** Puts a message in its place, instead of what was there of it. @type {(placed: Placed[], own: Placed) => Placed[]} */
+const place = (placed, own) => {
+  const others = placed.filter(({ message }) => message.id !== own.message.id);
+  others.splice(others.findLastIndex(({ first }) => first < own.first) + 1, 0, own);
+  return others;
+};
+
+/** @type {(state: State, id: string) => Placed | undefined} */
+const find = (state, id) => state.placed.find(({ message }) => message.id === id);
+
+/** @typedef {(state: State, event: any, seq: number, at: number) => State | undefined} Fold */
+
+/** @type {Fold} */
+const session = (state, { session }) => ({ ...state, session });
+
+/** @type {Fold} */
+const message = (state, { message, turn, first }, seq, at) => {
+  first ??= find(state, message.id)?.first ?? seq;
+  return { ...state, placed: place(state.placed, { message, first, at, turn }) };
+};
+
+/** @type {Fold} */
+const chunk = (state, { message: id, turn, chunk }, seq, at) => {
+  const old = find(state, id) ?? { message: { id, role: "assistant", parts: [] }, first: seq, turn };
+  return { ...state, placed: place(state.placed, { ...old, message: foldChunk(old.message, chunk), at }) };
+};
+
+/** What an event makes of its turn; null is "not there". @type {(change: (event: any, at: number, old: Turn) => object) => Fold} */
+const turn = (change) => (state, event, first, at) => {
+  const { turn: id, agent } = event;
+  const old = state.turns[id] ?? (agent && { id, agent, first });
+  if (!old) return state;
+  const turn = /** @type {any} */ ({ ...old, ...change(event, at, old) });
+  for (const key in turn) if (turn[key] == null) delete turn[key];
+  return { ...state, turns: { ...state.turns, [id]: turn } };
+};
+
+const finished = turn(({ status: end, result, error, by }, finishedAt) => ({
+  status: "finished",
+  open: null,
+  end,
+  result,
+  error,
+  by,
+  finishedAt,
+}));
+
+/** @type {(open: string[]) => object} */
+const waiting = (open) => ({ open: open[0] && open });
+
+const settled = turn(({ interrupt }, _at, { open = [] }) => waiting(open.filter((each) => each !== interrupt)));
+
+/** One without an id is not known, and passed over. @type {(state: State, interrupt: any) => State} */
+const put = (state, interrupt) =>
+  interrupt.id ? { ...state, interrupts: { ...state.interrupts, [interrupt.id]: interrupt } } : state;
+
+/** @type {Record<string, Fold>} */
+const FOLDS = {
+  // @ts-ignore a type such as "constructor" must not be found
+  __proto__: null,
+  "session.created": session,
+  "session.updated": session,
+  message,
+  "message.rewound": message,
+  chunk,
+  "turn.queued": turn(() => ({ status: "queued" })),
+  "turn.started": turn(({ message }, startedAt) => ({ status: "running", message, startedAt })),
+  "turn.waiting": turn(({ open }) => ({ status: "waiting", ...waiting(open), error: null })),
+  "turn.resumed": turn(() => ({ status: "running", open: null, error: null })),
+  "turn.blocked": turn(({ code, message }) => ({ status: "blocked", error: { code, message } })),
+  "turn.progress": turn(({ progress }) => ({ progress })),
+  "turn.finished": (state, event, seq, at) => ({
+    .../** @type {State} */ (finished(state, event, seq, at)),
+    placed: state.placed.map((each) =>
+      each.turn === event.turn && each.message.role === "assistant"
+        ? { ...each, message: interrupted(each.message) }
+        : each,
+    ),
+  }),
+  "interrupt.opened": (state, { interrupt }) =>
+    state.interrupts[interrupt.id]?.decision ? state : put(state, interrupt),
+  "interrupt.updated": (state, { interrupt, changes }) =>
+    put(state, { ...state.interrupts[interrupt], ...changes }),
+  "interrupt.closed": (state, { interrupt, decision }, seq, at) => {
+    const known = state.interrupts[interrupt];
+    return settled(put(state, { decision, ...known }), { turn: known?.turn, interrupt }, seq, at);
+  },
+};
+

@@ -1,0 +1,61 @@
+/** All that waits for this person, over all sessions: a store like a session's, read over HTTP. */
+
+import { addressOf, secretOf } from "./connection.js";
+import { HoldfastError } from "./errors.js";
+
+const REFRESH_MS = 30_000; // for what happens in sessions that are not attached
+const SETTLE_MS = 250; // several events of one commit are one refresh
+
+/** @param {Error} error */
+const unreachable = ({ message }) => new HoldfastError("unavailable", message, true);
+
+/** @typedef {{interrupts: import("./folding.js").Interrupt[], error?: HoldfastError}} Inbox */
+
+/** @param {import("./connection.js").LinkOptions & {fetch?: typeof globalThis.fetch}} options */
+export const createInbox = ({ url, token, fetch = globalThis.fetch }) => {
+  /** @type {Set<() => void>} */
+  const listeners = new Set();
+  /** @type {Inbox} */
+  let view = { interrupts: [] };
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+
+  /** @returns {Promise<Inbox>} */
+  const read = async () => {
+    const secret = await secretOf(token);
+    const headers = secret ? { authorization: `Bearer ${secret}` } : undefined;
+    const response = await fetch(addressOf(url, "http", "interrupts"), { headers });
+    const { interrupts, code, detail } = await response.json();
+    if (!response.ok) throw new HoldfastError(code, detail, response.status > 499);
+    return { interrupts };
+  };
+
+  const refresh = async () => {
+    later(REFRESH_MS);
+    view = await read().catch((error) => ({ ...view, error: error.code ? error : unreachable(error) }));
+    for (const listener of listeners) listener();
+  };
+
+  /** @param {number} ms */
+  const later = (ms) => {
+    clearTimeout(timer);
+    if (listeners.size) timer = setTimeout(refresh, ms);
+  };
+
+  return {
+    getSnapshot: () => view,
+    /** Read it again now; it is read now and then while somebody subscribes. */
+    refresh,
+    /** Something was asked or settled: look again soon, if anybody looks. */
+    stale: () => later(SETTLE_MS),
+    /** @param {() => void} listener */
+    subscribe: (listener) => {
+      listeners.add(listener);
+      refresh();
+      return () => {
+        listeners.delete(listener);
+        if (!listeners.size) clearTimeout(timer);
+      };
+    },
+  };
+};

@@ -1,0 +1,124 @@
+/** The device in JavaScript: connect, and follow and steer the sessions of a Holdfast server. */
+
+import { HoldfastError } from "./errors.js";
+import { createHandlers } from "./handlers.js";
+import { createInbox } from "./inbox.js";
+import { createOutbox, newRef } from "./outbox.js";
+import { reconnect } from "./reconnect.js";
+import { createSession, sendable } from "./session.js";
+
+export { HoldfastError };
+
+/** @typedef {import("./connection.js").Frame} Frame */
+/** @typedef {import("./connection.js").LinkOptions & {storage?: import("./outbox.js").Shelf, fetch?: typeof globalThis.fetch}} Options */
+/** @typedef {import("./session.js").Session["session"]} Session */
+/** @typedef {import("./session.js").Snapshot} Snapshot */
+/** @typedef {ReturnType<typeof connect>} Client */
+
+const UNAUTHENTICATED = 4500;
+
+/**
+ * Connect to a server. It stays connected, through losses of the network, until `close()`, or until the
+ * server says that coming back is of no use: then sessions are `stopped` and have its `error`.
+ *
+ * @param {Options} options
+ */
+export const connect = (options) => {
+  /** @type {Map<string, import("./session.js").Session>} */
+  const sessions = new Map();
+  const handlers = createHandlers();
+  const inbox = createInbox(options);
+
+  const changed = () => {
+    for (const { changed } of sessions.values()) changed();
+  };
+
+  const turned = () => {
+    for (const { turned } of sessions.values()) turned();
+  };
+
+  /** @param {Frame} frame */
+  const send = (frame) => link.send(frame);
+
+  /** @type {import("./session.js").Host} */
+  const host = {
+    outbox: createOutbox(send, changed, `holdfast:${options.url}:`, options.storage),
+    send,
+    principal: { subject: "", roles: [], can: [] },
+    error: undefined,
+    asked: (session) => {
+      handlers.look(session);
+      inbox.stale();
+    },
+  };
+
+  /** @param {Frame} frame */
+  const receive = (frame) => {
+    if (host.outbox.settle(frame)) return;
+    const named = sessions.get(frame.session ?? frame.details?.session);
+    if (named) named.receive(frame);
+    else if (frame.ref) for (const { receive } of sessions.values()) receive(frame);
+  };
+
+  const link = reconnect(options, {
+    opened: ({ principal }) => {
+      host.principal = principal;
+      turned();
+      host.outbox.opened(principal.subject);
+    },
+    frame: receive,
+    lost: turned,
+    closed: (code, reason) => {
+      host.error = new HoldfastError(code === UNAUTHENTICATED ? "unauthenticated" : "closed", reason, false, { code });
+      host.outbox.stop(host.error);
+      turned();
+    },
+  });
+
+  /** @param {string} id */
+  const session = (id) => {
+    const known = sessions.get(id) ?? createSession(id, host);
+    sessions.set(id, known);
+    return known.session;
+  };
+
+  return {
+    /** The session of this id, the same object each time. It is followed while somebody subscribes. */
+    session,
+
+    /**
+     * Start a session, with a first message or input.
+     *
+     * @param {string} agent
+     * @param {{id?: string, message?: import("./session.js").Sendable, input?: any, title?: string, metadata?: any}} [more]
+     */
+    start: async (agent, { message, ...more } = {}) => {
+      const ref = newRef();
+      const first = message && sendable(message, ref);
+      return session((await host.outbox.post({ type: "start", ref, agent, message: first, ...more })).session);
+    },
+
+    /**
+     * Run a client tool here: its output answers the call, an exception is its error. Each call is run once.
+     *
+     * @param {string} tool
+     * @param {import("./handlers.js").Handler} handler may stop when its `signal` says that another was first
+     * @returns {() => void} takes it away again
+     */
+    handle: (tool, handler) => {
+      const off = handlers.set(tool, handler);
+      for (const { session } of sessions.values()) handlers.look(session);
+      return off;
+    },
+
+    inbox,
+
+    /** Who the server says that we are; nobody before it does. */
+    get principal() {
+      return host.principal;
+    },
+
+    /** For good. What has no reply yet is given up. */
+    close: () => link.close(),
+  };
+};

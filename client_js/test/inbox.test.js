@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { connect } from "../src/index.js";
+import { Peer, settled, stopClock } from "./peer.js";
+
+const start = async (t, respond = () => ({ interrupts: [{ id: "i1" }] })) => {
+  stopClock(t);
+  const peer = new Peer();
+  const asked = [];
+  let status = 200;
+  const fetch = async (address, { headers }) => {
+    asked.push([address, headers.authorization]);
+    const body = respond(asked.length);
+    status = body.status ?? 200;
+    return { ok: status < 400, status, json: async () => body };
+  };
+  const url = "wss://example.com/holdfast/";
+  const client = connect({ url, token: async () => "fresh", WebSocket: peer.WebSocket, fetch });
+  await settled();
+  peer.welcome();
+  return { peer, client, asked, inbox: client.inbox };
+};
+
+test("the inbox is read when somebody looks, and again now and then while they do", async (t) => {
+  const { inbox, asked } = await start(t);
+  let calls = 0;
+  const off = inbox.subscribe(() => calls++);
+  await settled();
+  assert.deepEqual(asked, [["https://example.com/holdfast/v1/interrupts", "Bearer fresh"]]);
+  assert.deepEqual(inbox.getSnapshot(), { interrupts: [{ id: "i1" }] });
+  assert.equal(inbox.getSnapshot(), inbox.getSnapshot());
+  assert.equal(calls, 1);
+  t.mock.timers.tick(30_000);
+  await settled();
+  assert.equal(asked.length, 2);
+  off();
+  t.mock.timers.tick(100_000);
+  await settled();
+  assert.equal(asked.length, 2);
+});
+
+test("what is asked or settled in a session that is followed is seen soon", async (t) => {
+  const { inbox, asked, client, peer } = await start(t);
+  inbox.subscribe(() => {});
+  client.session("s1").subscribe(() => {});
+  peer.attach();
+  await settled();
+  for (const seq of [1, 2, 3]) {
+    const interrupt = { id: `i${seq}`, kind: "approval", session: "s1", turn: "t1" };
+    peer.event(seq, { type: "interrupt.opened", interrupt });
+  }
+  t.mock.timers.tick(250);
+  await settled();
+  assert.equal(asked.length, 2);
+});
+
+test("what goes wrong is shown beside what was there, and tried again", async (t) => {
+  const { inbox } = await start(t, (time) => {
+    if (time === 2) throw new TypeError("fetch failed");
+    if (time === 3) return { status: 403, code: "forbidden", detail: "Your token does not grant 'read'." };
+    return { interrupts: [{ id: "i1" }] };
+  });
+  inbox.subscribe(() => {});
+  await settled();
+  await inbox.refresh();
+  assert.deepEqual(inbox.getSnapshot().interrupts, [{ id: "i1" }]);
+  const { name, code, message, retry } = inbox.getSnapshot().error;
+  assert.deepEqual([name, code, message, retry], ["HoldfastError", "unavailable", "fetch failed", true]);
+  await inbox.refresh();
+  assert.equal(inbox.getSnapshot().error.code, "forbidden");
+  t.mock.timers.tick(30_000);
+  await settled();
+  assert.equal(inbox.getSnapshot().error, undefined);
+});

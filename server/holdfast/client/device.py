@@ -1,0 +1,220 @@
+"""The client: one device, its link, its sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, cast
+
+import msgspec
+
+from holdfast.client.address import Address, parse
+from holdfast.client.inbox import read_inbox
+from holdfast.client.link import Link, State, Token
+from holdfast.client.pending import Pending
+from holdfast.client.reconnecting import Waits
+from holdfast.client.replies import Reply, ServerFrame, error_of_frame, session_of
+from holdfast.client.session import Session, new_ref
+from holdfast.core.errors import HoldfastError, Unavailable
+from holdfast.core.interrupts import Interrupt
+from holdfast.protocol import frames
+
+OPEN_S = 15.0
+RETRY_ATTACH_S = 1.0  # after an attach that could not be done now
+
+
+def connect(
+    url: str,
+    *,
+    token: Token | None = None,
+    device: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    open_timeout_s: float = OPEN_S,
+    waits: Waits | None = None,
+) -> Client:
+    """A device at the server at `url`; use it with `async with`.
+
+    `token` is a token, or a function (async or not) that gives a fresh one for each connection; None takes
+    the one in the link, or authenticates by `headers` alone. `device` is how the others see this device
+    ("Alice's phone"). Entering waits for the first connection.
+
+    Raises:
+        ValueError: `url` is none of a server.
+        Unauthenticated, Forbidden, NotFound: entering; the server refuses this device.
+        Unavailable: entering; no server answered in time.
+    """
+    return Client(
+        parse(url),
+        token,
+        device=device,
+        headers=headers,
+        open_timeout_s=open_timeout_s,
+        waits=waits,
+    )
+
+
+class Client:
+    """One device. All of it belongs to the event loop in which it was entered."""
+
+    def __init__(
+        self,
+        where: Address,
+        token: Token | None,
+        *,
+        device: str | None,
+        headers: Mapping[str, str] | None,
+        open_timeout_s: float,
+        waits: Waits | None,
+    ) -> None:
+        self._where = where
+        self._token: Token | None = token if token is not None else where.token
+        self._headers = dict(headers or {})
+        self._open_timeout_s = open_timeout_s
+        self._link = Link(
+            where.websocket, self._token, self, device=device, headers=self._headers, waits=waits
+        )
+        self._pending = Pending()
+        self._sessions: dict[str, Session] = {}
+        self._changed = asyncio.Event()
+        self._error: HoldfastError | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        #: What the server said when it let us in: who we are, and its limits.
+        self.welcome: frames.Welcome | None = None
+
+    async def __aenter__(self) -> Client:
+        self._start(self._link.run(), "holdfast client")
+        try:
+            async with asyncio.timeout(self._open_timeout_s):
+                await self._wait_open()
+        except TimeoutError:
+            await self.close()
+            trouble = self._link.trouble or "no answer"
+            raise Unavailable(f"No server let us in at {self._where.http}: {trouble}") from None
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Leave. What was asked and is not answered yet has an unknown outcome."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def connection(self) -> State:
+        """How the link is doing: "waiting" means that it comes back by itself, "closed" that it does not."""
+        return self._link.state
+
+    def session(self, session: str) -> Session:
+        """The session of this id, always the same object. Nothing is asked of the server yet."""
+        if session not in self._sessions:
+            self._sessions[session] = Session(session, self)
+        return self._sessions[session]
+
+    async def start(
+        self,
+        agent: str,
+        message: str | dict[str, Any] | None = None,
+        input: Any = msgspec.UNSET,  # noqa: A002 (the name on the wire)
+        *,
+        id: str | None = None,  # noqa: A002
+        title: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        ref: str | None = None,
+        attach: bool = True,
+    ) -> Session:
+        """Start a session, and its first turn if there is a `message` or an `input`.
+
+        Raises:
+            UnknownAgent, AlreadyExists, BadInput, Forbidden: nothing was started.
+        """
+        own = new_ref(ref)
+        frame = frames.Start(own, agent, id, input, message, title, metadata)
+        started = cast("frames.Ok", await self.command(frame, own))
+        session = self.session(cast("str", started.session))
+        session.caused(started)
+        if attach:
+            await session.attach()
+        return session
+
+    async def inbox(self) -> list[Interrupt]:
+        """All open interrupts that this device's person may answer, over all sessions."""
+        token = self._token() if callable(self._token) else self._token
+        token = await token if inspect.isawaitable(token) else token
+        headers = self._headers | ({"Authorization": f"Bearer {token}"} if token else {})
+        return await read_inbox(self._where.http, headers)
+
+    # What sessions use.
+
+    async def command(self, frame: frames.Frame, ref: str) -> Reply:
+        return await self._pending.ask(self._link, ref, frames.encode(frame))
+
+    def post(self, frame: frames.Frame) -> None:
+        self._link.send(frames.encode(frame))
+
+    # What the link tells.
+
+    def connected(self, welcome: frames.Welcome) -> list[bytes]:
+        self.welcome = welcome
+        self._note()
+        attaches = [session.attach_frame() for session in self._sessions.values() if session.wanted]
+        return [frames.encode(frame) for frame in attaches] + self._pending.all()
+
+    def received(self, frame: ServerFrame) -> None:
+        match frame:
+            case frames.EventFrame() | frames.Attached() | frames.Gap() | frames.Presence():
+                if session := self._sessions.get(frame.session):
+                    session.received(frame)
+            case frames.Ok() | frames.Answered() | frames.Updated() | frames.Page():
+                self._pending.settle(frame.ref, frame)
+            case frames.Error():
+                self._refused(frame)
+            case _:
+                pass
+
+    def stopped(self, error: HoldfastError) -> None:
+        self._error = error
+        self._pending.stop(error)
+        for session in self._sessions.values():
+            session.fail(error)
+        self._note()
+
+    def _refused(self, frame: frames.Error) -> None:
+        error = error_of_frame(frame)
+        for session in self._sessions.values():
+            if session.attaches_as(frame.ref) and error.retry:
+                self._start(self._attach_later(session, frame.ref), "holdfast client attach")
+                return
+            if session.attaches_as(frame.ref) or (frame.ref is None and session_of(frame) == session.id):
+                session.fail(error)
+                return
+        self._pending.settle(frame.ref, error)
+
+    async def _attach_later(self, session: Session, ref: str | None) -> None:
+        await asyncio.sleep(RETRY_ATTACH_S)
+        if session.attaches_as(ref):
+            session.reattach()
+
+    async def _wait_open(self) -> None:
+        while self.welcome is None:
+            if self._error is not None:
+                raise self._error
+            await self._changed.wait()
+
+    def _note(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _start(self, work: Any, name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

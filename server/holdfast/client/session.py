@@ -1,0 +1,285 @@
+"""A session as a device sees it: its state, folded live, and all that can be asked of it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Literal, Protocol, TypeVar, cast
+from weakref import WeakSet
+
+import msgspec
+
+from holdfast.client.attachment import Attachment, Renewed, Seen
+from holdfast.client.feed import Feed
+from holdfast.client.replies import Reply
+from holdfast.core.errors import HoldfastError
+from holdfast.core.folding import State, TurnState
+from holdfast.core.interrupts import Interrupt
+from holdfast.protocol import frames
+from holdfast.protocol.frames import Answered, Device, Ok, Position, ToolUpdate, UpdateResult
+
+T = TypeVar("T")
+
+
+class Line(Protocol):
+    """What a session needs of its client."""
+
+    async def command(self, frame: frames.Frame, ref: str) -> Reply: ...
+
+    def post(self, frame: frames.Frame) -> None:
+        """Send what is not answered, or is asked anew on every connection. Without a connection: nothing."""
+        ...
+
+
+class Session:
+    """One session of a client. Commands need no `attach`; `state`, `events` and the waits do."""
+
+    def __init__(self, session: str, line: Line) -> None:
+        self.id = session
+        #: The devices that are attached, as last told.
+        self.devices: list[Device] = []
+        #: Why it cannot be attached: it is gone, or not ours. None: nothing is wrong.
+        self.error: HoldfastError | None = None
+        #: Whether it is to be attached, on this connection and on every later one.
+        self.wanted = False
+        self._line = line
+        self._attachment = Attachment(session)
+        self._limit: int | None = None
+        self._changed = asyncio.Event()
+        self._feeds: WeakSet[Feed] = WeakSet()
+        self._answered: set[str] = set()
+        self._caused: str | None = None
+
+    # What is known.
+
+    @property
+    def state(self) -> State:
+        """Everything that was said and done, up to the last position that arrived."""
+        return self._attachment.state
+
+    @property
+    def position(self) -> Position | None:
+        """Where `attach(since=…)` would go on; None: nothing is known yet."""
+        return self._attachment.position
+
+    @property
+    def attached(self) -> bool:
+        """Whether events arrive at present."""
+        return self.wanted and self.position is not None and self._attachment.attaching is None
+
+    @property
+    def has_older(self) -> bool:
+        """Whether `history` would give more."""
+        return self._attachment.more
+
+    async def attach(self, since: Position | None = None, limit: int | None = None) -> None:
+        """Have the session's events from now on, over all connections, until `detach`. Safe to cancel.
+
+        Without `since`, a snapshot of at most `limit` messages fills the state. With it, all that happened
+        since is told as events, and the state begins there too: `Position("", 0)` is the very beginning.
+
+        Raises:
+            NotFound, Gone, Forbidden, LimitReached: it is not attached.
+        """
+        if since is not None:
+            self._attachment.start_from(since)
+        self._limit, self.wanted, self.error = limit, True, None
+        self.reattach()
+        await self.wait_for(lambda _: True if self._attachment.attaching is None else None)
+
+    async def detach(self) -> None:
+        """Have no more events. What is known stays known."""
+        self.wanted, self._attachment.attaching = False, None
+        self._line.post(frames.Detach(self.id))
+
+    def events(self) -> AsyncIterator[Seen | Renewed]:
+        """What happens from now on, in order. Who reads too slowly is told `Renewed` for what it missed."""
+        feed = Feed(self.error)
+        self._feeds.add(feed)
+        return feed
+
+    # Waiting.
+
+    async def wait_for(self, seek: Callable[[State], T | None]) -> T:
+        """What `seek` finds in the state, as soon as it finds something that is not None. Safe to cancel.
+
+        Raises:
+            HoldfastError: the session cannot be followed any more.
+            RuntimeError: it is not attached.
+        """
+        while True:
+            if self.error is not None:
+                raise self.error
+            if (found := seek(self.state)) is not None:
+                return found
+            if not self.wanted:
+                raise RuntimeError("Attach to the session before you wait for something in it.")
+            await self._changed.wait()
+
+    async def wait_interrupt(
+        self, tool: str | None = None, kind: str | None = None, turn: str | None = None
+    ) -> Interrupt:
+        """The oldest open interrupt (of this tool, kind, turn) that was not answered here. Safe to cancel."""
+
+        def fits(shown: dict[str, Any]) -> bool:
+            wanted = {"toolName": tool, "kind": kind, "turn": turn}
+            return (
+                "decision" not in shown
+                and shown["id"] not in self._answered
+                and all(value is None or shown.get(name) == value for name, value in wanted.items())
+            )
+
+        def seek(state: State) -> Interrupt | None:
+            found = next(filter(fits, state.interrupts.values()), None)
+            return None if found is None else msgspec.convert(found, Interrupt)
+
+        return await self.wait_for(seek)
+
+    async def wait_finished(self, turn: str | None = None) -> TurnState:
+        """The turn, once it has ended: this one, else the last one caused here, else the newest."""
+        wanted = turn or self._caused
+
+        def seek(state: State) -> TurnState | None:
+            turns = [state.turns.get(wanted)] if wanted else list(state.turns.values())
+            known = [one for one in turns if one is not None]
+            newest = max(known, key=lambda one: one.first, default=None)
+            return newest if newest is not None and newest.status == "finished" else None
+
+        return await self.wait_for(seek)
+
+    # Commands. `ref` names a command: repeated with the same ref, it is answered again and done once.
+
+    async def send(self, message: str | dict[str, Any], *, ref: str | None = None) -> Ok:
+        """Say something: a text, or `{parts: […]}`. Its turn comes at once, or behind the active one."""
+        own = new_ref(ref)
+        sent = cast("Ok", await self._line.command(frames.Send(own, self.id, message), own))
+        self.caused(sent)
+        return sent
+
+    async def answer(
+        self,
+        interrupt: str,
+        status: Literal["resolved", "cancelled"] = "resolved",
+        payload: Any = None,
+        *,
+        ref: str | None = None,
+    ) -> Answered:
+        """Answer an interrupt. `lost` comes with the decision that stands.
+
+        Raises:
+            BadInput: the payload does not fit.     Forbidden, NotFound: it is not yours to answer.
+        """
+        own = new_ref(ref)
+        frame = frames.Answer(own, self.id, interrupt, status, payload)
+        answered = cast("Answered", await self._line.command(frame, own))
+        if answered.outcome != "recorded":
+            self._settled(interrupt)
+        return answered
+
+    async def approve(
+        self,
+        interrupt: str,
+        *,
+        reason: str | None = None,
+        input: Any = msgspec.UNSET,  # noqa: A002 (the name on the wire)
+        ref: str | None = None,
+    ) -> Answered:
+        """Say yes to exactly what was shown, or to the edited arguments `input`."""
+        payload: dict[str, Any] = {"approved": True}
+        if reason is not None:
+            payload["reason"] = reason
+        if input is not msgspec.UNSET:
+            payload["input"] = input
+        return await self.answer(interrupt, payload=payload, ref=ref)
+
+    async def deny(self, interrupt: str, *, reason: str | None = None, ref: str | None = None) -> Answered:
+        """Say no."""
+        payload = {"approved": False} if reason is None else {"approved": False, "reason": reason}
+        return await self.answer(interrupt, payload=payload, ref=ref)
+
+    async def update(
+        self, *updates: ToolUpdate, message: str | None = None, ref: str | None = None
+    ) -> list[UpdateResult]:
+        """Answer tool calls by their ids, the AI SDK's way. One result each, in order."""
+        own = new_ref(ref)
+        frame = frames.Update(own, self.id, list(updates), message)
+        results = cast("frames.Updated", await self._line.command(frame, own)).results
+        for result in results:
+            if result.interrupt is not None and result.outcome in ("won", "lost"):
+                self._settled(result.interrupt)
+        return results
+
+    async def cancel(self, turn: str | None = None, *, ref: str | None = None) -> Ok:
+        """Stop a turn, or the one that is active."""
+        own = new_ref(ref)
+        return cast("Ok", await self._line.command(frames.Cancel(own, self.id, turn), own))
+
+    async def history(self, before: int | None = None, limit: int = 50) -> bool:
+        """Complete the state with older messages. Returns whether there are still older ones."""
+        own = new_ref(None)
+        frame = frames.History(own, self.id, before or self._attachment.before, limit)
+        self._attachment.page(cast("frames.Page", await self._line.command(frame, own)))
+        self._tell(None)
+        return self.has_older
+
+    # What the client tells it.
+
+    def reattach(self) -> None:
+        """Ask for everything after what is known."""
+        self._line.post(self._attachment.attach(new_ref(None), self._limit))
+
+    def attach_frame(self) -> frames.Attach:
+        """What to ask for first on a new connection."""
+        return self._attachment.attach(new_ref(None), self._limit)
+
+    def attaches_as(self, ref: str | None) -> bool:
+        return ref is not None and self._attachment.attaching == ref
+
+    def received(self, frame: frames.Attached | frames.EventFrame | frames.Gap | frames.Presence) -> None:
+        """A frame about this session."""
+        match frame:
+            case frames.EventFrame():
+                seen = self._attachment.event(frame, self.reattach)
+                if seen is not None:
+                    self._tell(seen)
+            case frames.Attached():
+                self._tell(self._attachment.attached(frame))
+            case frames.Gap():
+                self._attachment.gap()
+            case frames.Presence():
+                self.devices = frame.devices
+                self._tell(None)
+
+    def fail(self, error: HoldfastError) -> None:
+        """It cannot be followed any more."""
+        self.error, self.wanted, self._attachment.attaching = error, False, None
+        for feed in list(self._feeds):
+            feed.end(error)
+        self._tell(None)
+
+    def caused(self, reply: Ok) -> None:
+        """A command caused a turn: the one that `wait_finished` means."""
+        self._caused = reply.turn or self._caused
+
+    def _settled(self, interrupt: str) -> None:
+        """Its event may still be on its way: it must not be taken for the next question meanwhile."""
+        self._answered.add(interrupt)
+        self._forget_answered()
+
+    def _tell(self, news: Seen | Renewed | None) -> None:
+        if news is not None:
+            for feed in list(self._feeds):
+                feed.put(news)
+            self._forget_answered()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _forget_answered(self) -> None:
+        known = self.state.interrupts
+        self._answered -= {own_id for own_id in self._answered if "decision" in known.get(own_id, {})}
+
+
+def new_ref(given: str | None) -> str:
+    """A command's name: the caller's, or a new one."""
+    return given if given is not None else uuid.uuid4().hex

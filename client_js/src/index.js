@@ -13,9 +13,16 @@ export { HoldfastError };
 /** @typedef {import("./connection.js").LinkOptions & {storage?: import("./outbox.js").Shelf, fetch?: typeof globalThis.fetch}} Options */
 /** @typedef {import("./session.js").Session["session"]} Session */
 /** @typedef {import("./session.js").Snapshot} Snapshot */
+/** @typedef {import("./session.js").ShownInterrupt} Interrupt */
+/** @typedef {import("./session.js").Answered} Answered */
+/** @typedef {import("./folding.js").Decision} Decision */
+/** @typedef {import("./folding.js").Turn} Turn */
+/** @typedef {import("./folding.js").Message} Message */
+/** @typedef {import("./handlers.js").Handler} Handler */
 /** @typedef {ReturnType<typeof connect>} Client */
 
-const UNAUTHENTICATED = 4500;
+/** Close code → what it means. @type {Record<number, string>} */
+const MEANINGS = { 1000: "closed", 1009: "too_large", 4001: "token_expired", 4500: "unauthenticated" };
 
 /**
  * Connect to a server. It stays connected, through losses of the network, until `close()`, or until the
@@ -29,20 +36,18 @@ export const connect = (options) => {
   const handlers = createHandlers();
   const inbox = createInbox(options);
 
-  const changed = () => {
-    for (const { changed } of sessions.values()) changed();
+  /** Tells all sessions. @param {"changed" | "turned"} what */
+  const all = (what) => () => {
+    for (const session of sessions.values()) session[what]();
   };
-
-  const turned = () => {
-    for (const { turned } of sessions.values()) turned();
-  };
+  const turned = all("turned");
 
   /** @param {Frame} frame */
   const send = (frame) => link.send(frame);
 
   /** @type {import("./session.js").Host} */
   const host = {
-    outbox: createOutbox(send, changed, `holdfast:${options.url}:`, options.storage),
+    outbox: createOutbox(send, all("changed"), `holdfast:${options.url}:`, options.storage),
     send,
     principal: { subject: "", roles: [], can: [] },
     error: undefined,
@@ -69,7 +74,7 @@ export const connect = (options) => {
     frame: receive,
     lost: turned,
     closed: (code, reason) => {
-      host.error = new HoldfastError(code === UNAUTHENTICATED ? "unauthenticated" : "closed", reason, false, { code });
+      host.error = new HoldfastError(MEANINGS[code] ?? "refused", reason, false, { code });
       host.outbox.stop(host.error);
       turned();
     },

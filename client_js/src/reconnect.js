@@ -10,6 +10,7 @@ import { connection } from "./connection.js";
 const MIN_MS = 500;
 const MAX_MS = 20_000;
 const STABLE_MS = 10_000; // a connection that lasted longer was a good one
+const TOKEN_EXPIRED = 4001; // comes back, but of no use with the same token
 const UNAUTHENTICATED = 4500;
 
 /** The time before another try: full jitter, so that many who were cut off together do not return together. @param {number} tries */
@@ -61,10 +62,9 @@ export const reconnect = (options, listener, open = connection) => {
   const closed = (code, reason) => {
     if (signal.aborted) return;
     link = undefined;
-    // A token may just have expired: once more with another.
-    const fresh = code === UNAUTHENTICATED && typeof options.token === "function" && !refused;
-    if (isFinal(code) && !fresh) return stop(code, reason);
-    refused ||= fresh;
+    const renewable = typeof options.token === "function";
+    if (code === UNAUTHENTICATED && renewable && !refused) refused = true; // once more with another token
+    else if (isFinal(code) || (code === TOKEN_EXPIRED && !renewable)) return stop(code, reason);
     if (Date.now() - openedAt > STABLE_MS) tries = 0;
     openedAt = Infinity;
     timer = setTimeout(dial, advised ?? backoff(tries++));

@@ -33,7 +33,7 @@ const start = (t, token = "secret") => {
   return { made, heard, link };
 };
 
-for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 1013, 3000, 3001, 3499, 4000, 4001, 4499]) {
+for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 1013, 3000, 3001, 3499, 4000, 4008, 4499]) {
   test(`${code} is come back from`, (t) => {
     const { made, heard } = start(t);
     made[0].opened({});
@@ -107,6 +107,17 @@ test("a refused token is tried once more if there can be another", (t) => {
   t.mock.timers.tick(20_000);
   assert.equal(made.length, 2);
   assert.deepEqual(heard, ["lost", 4500]);
+});
+
+test("an expired token is come back from only if there can be another", (t) => {
+  const fixed = start(t);
+  fixed.made[0].closed(4001, "");
+  assert.deepEqual(fixed.heard, [4001]);
+  t.mock.timers.reset();
+  const { made, heard } = start(t, () => "fresh");
+  made[0].closed(4001, "");
+  made[0].closed(4001, "");
+  assert.deepEqual(heard, ["lost", "lost"]);
 });
 
 test("a token that was good may be refused once again later", (t) => {

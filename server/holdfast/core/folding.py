@@ -402,7 +402,8 @@ def _alive(state: State, excerpt: _Excerpt) -> Iterator[Thing]:
         if turn.status != "finished":
             yield turn
             yield from excerpt.asked[turn.id]
-            yield from _written_by(state, turn.id)
+            if turn.status != "queued":  # a queued one has written nothing
+                yield from _written_by(state, turn.id)
 
 
 def _newest(

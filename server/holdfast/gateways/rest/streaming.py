@@ -126,7 +126,12 @@ async def follow(
     """Everything after a position, and then what happens. Raises as `Hub.attach` does."""
     stream = EventStream()
     subscriber = Subscriber(stream, Limits().queue_max_bytes)
-    await hub.attach(subscriber, principal, Attach("sse", session, since), on_end=stream.end)
+
+    def ended() -> None:
+        subscriber.flush()  # the reason, which was said in this very tick
+        stream.end()
+
+    await hub.attach(subscriber, principal, Attach("sse", session, since), on_end=ended)
     return StreamingResponse(
         _sent(hub, drain, principal, subscriber, stream), media_type=MEDIA_TYPE, headers=HEADERS
     )

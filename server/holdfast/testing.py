@@ -23,7 +23,7 @@ import msgspec
 from holdfast.commands import answering, cancelling, sending, starting
 from holdfast.commands.backend import Backend
 from holdfast.core.events import Event, UnknownEvent, decode
-from holdfast.core.folding import State, TurnState, fold
+from holdfast.core.folding import State, TurnState, fold, load
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Interrupt
 from holdfast.protocol import frames
@@ -182,7 +182,8 @@ class TestSession:
 
     async def state(self) -> State:
         """The session as a device that comes now would see it."""
-        state = State()
+        folded = await self._h.log.folded(self.id)
+        state = load(folded) if folded else State()
         for seq, at, event in await self.events():
             fold(state, seq, at, event)
         return state

@@ -59,6 +59,15 @@ class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
     version: int
 
 
+class Trim(msgspec.Struct, frozen=True):
+    """The log up to `floor` goes. `folded`, the state at that position, stands for it from then on."""
+
+    #: Where the floor was when this was made: another trim since then bounces it.
+    was: int
+    floor: int
+    folded: bytes
+
+
 class Commit(msgspec.Struct):
     """What is to become true together. Every record in `puts` guards the version it was read at."""
 
@@ -81,6 +90,7 @@ class Commit(msgspec.Struct):
     events: list[Event] = msgspec.field(default_factory=list[Event])
     #: Positions of the log for which one of the events stands from now on (compaction).
     erases: list[int] = msgspec.field(default_factory=list[int])
+    trim: Trim | None = None
     operations: list[Operation] = msgspec.field(default_factory=list[Operation])
     set_deadlines: list[Deadline] = msgspec.field(default_factory=list[Deadline])
     drop_deadlines: list[str] = msgspec.field(default_factory=list[str])
@@ -98,5 +108,7 @@ class Commit(msgspec.Struct):
     audit: list[AuditEntry] = msgspec.field(default_factory=list[AuditEntry])
     #: Turns whose workers must look up: cancelled, steered.
     nudges: list[str] = msgspec.field(default_factory=list[str])
+    #: Nobody is told that it is done before it has the copies that `HOLDFAST_WAIT` asks for (rule e).
+    durable: bool = False
     #: What the command is answered, now and when it is repeated.
     reply: msgspec.Raw | None = None

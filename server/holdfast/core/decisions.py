@@ -101,7 +101,9 @@ def answer(
         return Lost(record.decision)
     payload = check_payload(record.interrupt, given) if given.status == "resolved" else given.payload
     decision = Decision(given.status, payload, given.by, given.via, now_ms, given.ref)
-    return Won(decision, close(session, turn, record, decision))
+    commit = close(session, turn, record, decision)
+    commit.durable = True
+    return Won(decision, commit)
 
 
 def expire(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, now_ms: int) -> Commit:

@@ -214,7 +214,9 @@ class ToolCall:
         events = [self.x.chunk_event(chunk) for chunk in chunks]
 
         def build(turn: TurnRecord, writer: Writer) -> Commit:
-            return Commit(turn.session, label, by=writer, operations=[operation], events=list(events))
+            commit = Commit(turn.session, label, by=writer, operations=[operation], events=list(events))
+            commit.durable = label == "begin" and not self.tool.rules.idempotent
+            return commit
 
         await self.x.writer.commit(build, self.x.journal)
         self.x.journal.record(operation)

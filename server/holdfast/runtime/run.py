@@ -27,6 +27,7 @@ from holdfast.runtime.journal import Journal
 from holdfast.runtime.transcript import Transcript, rewinding, without_void
 from holdfast.runtime.turn import Turn
 from holdfast.runtime.writer import LeaseLost, TurnWriter
+from holdfast.store import retention
 from holdfast.store.door import Door
 from holdfast.store.instructions import ERASED_MAX
 from holdfast.store.log import Log
@@ -40,9 +41,18 @@ UNWIND_S = 5.0  # that an agent's `finally` blocks get when its function is drop
 class Run:
     """One turn in one worker's hands."""
 
-    def __init__(self, environment: Environment, agent: Agent, door: Door, log: Log, lease_ms: int) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        agent: Agent,
+        door: Door,
+        log: Log,
+        lease_ms: int,
+        retain_events: int = retention.RETAIN_EVENTS,
+    ) -> None:
         self._environment, self._agent = environment, agent
         self._door, self._log, self._lease_ms = door, log, lease_ms
+        self._retain_events = retain_events
         self._execution: Execution | None = None
         self._writer: TurnWriter | None = None
         self._stopping = False
@@ -63,6 +73,16 @@ class Run:
             writer.sealed = True
             await _cancel(streaming, beating)
             await writer.settled()
+        await self._trim(turn.session)
+
+    async def _trim(self, session: str) -> None:
+        """Now that one turn less can change, the log may be shortened. If not now, then after the next one."""
+        try:
+            await retention.trim(self._door, self._log, session, self._retain_events)
+        except HoldfastError as error:
+            structlog.get_logger("holdfast.runtime").warning(
+                "log not trimmed", session=session, why=str(error)
+            )
 
     async def _stream(self, writer: TurnWriter) -> None:
         await self._or_give_up(writer.run())

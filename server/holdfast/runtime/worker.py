@@ -28,6 +28,7 @@ from holdfast.store.door import Done, Door
 from holdfast.store.jobs import Jobs
 from holdfast.store.log import Log
 from holdfast.store.manifests import HEARTBEAT_S, Manifests
+from holdfast.store.retention import RETAIN_EVENTS
 
 SLOTS = 100  # turns that one worker runs at once; turns that wait take none
 POLL_MS = 1_000  # how late a turn starts whose wake-up was lost
@@ -50,6 +51,7 @@ class Worker:
         lease_ms: int = LEASE_MS,
         poll_ms: int = POLL_MS,
         grace_ms: int = GRACE_MS,
+        retain_events: int = RETAIN_EVENTS,
         executed: Callable[[str, dict[str, Any]], None] = lambda _tool, _input: None,
     ) -> None:
         self._app, self._door, self._log, self._manifests = app, door, logs, manifests
@@ -60,6 +62,7 @@ class Worker:
             grace_ms / 1_000,
         )
         self._executed = executed
+        self._retain_events = retain_events
         self._jobs = Jobs(door.connection, door.keys)
         self._hints: deque[str] = deque(maxlen=10_000)
         self._looks: set[str] = set()
@@ -156,7 +159,7 @@ class Worker:
         commit, fence = turns.take(turn, view.epoch, self._lease_ms)
         if isinstance(await self._door.commit(commit), Done):
             taken = next(put for put in commit.puts if isinstance(put, TurnRecord))
-            run = Run(environment, agent, self._door, self._log, self._lease_ms)
+            run = Run(environment, agent, self._door, self._log, self._lease_ms, self._retain_events)
             self._runs[own_id] = run
             self._tasks[own_id] = tasks.create_task(self._carry(run, agent, taken, fence), name=own_id)
 

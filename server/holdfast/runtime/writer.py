@@ -21,7 +21,7 @@ from holdfast.core.turns import LEASE_MS, TurnRecord
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.transcript import Transcript
 from holdfast.store.backoff import Backoff
-from holdfast.store.door import Done, Door, NotDone
+from holdfast.store.door import Done, Door, NotDone, Written
 from holdfast.store.instructions import ERASED_MAX
 from holdfast.store.log import Log
 
@@ -182,18 +182,12 @@ class TurnWriter:
             commit.events[:0] = streamed
             if journal is not None and journal.observed:
                 commit.operations.extend(journal.observed)
-            outcome = await self._send(commit)
-            if isinstance(outcome, Done):
+            done = await self._settle(commit, await self._send(commit))
+            if done is not None:
                 if journal is not None:
                     journal.take_observed()
-                self._applied(commit, outcome, len(streamed))
-                return outcome
-            if outcome.why == "stale":
-                await self.look()
-            elif outcome.why == "epoch":
-                await self._renew()
-            else:
-                raise LeaseLost(f"{self.turn.id}: {outcome.why}")
+                self._streamed(len(streamed))
+                return done
         raise Busy
 
     async def _send(self, commit: Commit) -> Done | NotDone:
@@ -205,20 +199,44 @@ class TurnWriter:
             except (OutcomeUnknown, StoreUnavailable):
                 await asyncio.sleep(backoff.next_s())
 
-    def _applied(self, commit: Commit, done: Done, streamed: int) -> None:
+    async def _settle(self, commit: Commit, outcome: Done | NotDone) -> Done | None:
+        """What the outcome means for this writer. None: it was not applied, and is to be made anew.
+
+        Raises:
+            LeaseLost: the turn is another's.
+        """
+        if isinstance(outcome, Done):
+            self._applied(commit, outcome)
+            return outcome
+        if outcome.why == "stale":
+            await self.look()
+            return None
+        if outcome.why != "epoch":
+            raise LeaseLost(f"{self.turn.id}: {outcome.why}")
+        written = await self._after_restart()
+        done = written.done if written.number > self._number else None  # its reply was lost, it was not
+        if done is not None:
+            self._applied(commit, done)
+        if done is None or written.held:
+            await self._renew()
+        return done
+
+    def _applied(self, commit: Commit, done: Done) -> None:
         self._number += 1
         self.set_clock(done.at)
         for record in commit.puts:
             if isinstance(record, TurnRecord) and record.id == self.turn.id:
                 self.turn = _written(record)
-        del self._buffer[:streamed]
-        if len(self._buffer) <= BUFFER_MAX // 2:
-            self._room.set()
         if done.first > self._seen + 1:
             self._foreign = True  # others wrote in between: perhaps a decision's chunks
         for seq, event in enumerate(commit.events, start=done.first):
             self.transcript.add(seq, event)
         self._seen = max(self._seen, done.last)
+
+    def _streamed(self, count: int) -> None:
+        del self._buffer[:count]
+        if len(self._buffer) <= BUFFER_MAX // 2:
+            self._room.set()
 
     async def look(self) -> TurnRecord:
         """Read the turn again: somebody else has changed it."""
@@ -250,20 +268,27 @@ class TurnWriter:
         self.transcript.first = transcript.first if self.transcript.first is None else self.transcript.first
         self._foreign = False
 
-    async def _renew(self) -> None:
-        """The store restarted. If it still shows our last commit, nothing was lost: take the turn again.
+    async def _after_restart(self) -> Written:
+        """What the store that came back has of this worker.
 
         Raises:
-            LeaseLost: it is an older copy, or another has the turn.
+            LeaseLost: less than it acknowledged, so it is an older copy; or another has had the turn since.
+        """
+        written = await self._door.written(self.turn.session, self.turn.id)
+        if written is None or written.fence != str(self._fence) or written.number < self._number:
+            raise LeaseLost(f"{self.turn.id}: the store came back without what this worker wrote")
+        return written
+
+    async def _renew(self) -> None:
+        """Nothing of ours was lost: take the turn again, under the new epoch.
+
+        Raises:
+            LeaseLost: another has the turn.
         """
         view = await self._door.read(self.turn.session, turns=(self.turn.id,))
         current = view.turns.get(self.turn.id)
-        written = await self._door.written(self.turn.session, self.turn.id)
-        if current is None or current.status != "running" or written is None:
+        if current is None or current.status != "running" or current.takes != self.turn.takes:
             raise LeaseLost(self.turn.id)
-        fence, number = written
-        if fence != str(self._fence) or number != self._number:
-            raise LeaseLost(f"{self.turn.id}: the store came back without what this worker wrote")
         commit, fence = turns.renew(current, view.epoch, self._lease_ms)
         outcome = await self._send(commit)
         if isinstance(outcome, NotDone):

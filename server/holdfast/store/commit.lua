@@ -2,7 +2,8 @@
 --
 -- It compares and moves; it never judges. What may happen was decided by the core, from records that may be old by
 -- now: the guards say what must still be true. Redis does not roll a script back, so everything that can fail is
--- checked before the first write, and the first write (the append) is the only one that may still fail.
+-- checked before the first write, and the first write is the only one that may still fail: whether memory is short
+-- is decided once for a whole script.
 --
 -- KEYS   1 the partition's meta (hash)   2 the session (hash)   3 its log (stream)   4 its refs (hash)
 --        5 … what the instructions name by their place here
@@ -45,12 +46,13 @@ local ARGUMENTS = {
   entry = 1,    -- bytes                    numbered in meta, under the key's own place: the audit trail
   notice = 1,   -- bytes
   erase = 1,    -- position                 of the log: a later event stands for it
-  trim = 1,     -- position                 all of the log up to it goes: what is folded stands for it
+  trim = 2,     -- floor, position          all of the log up to it goes, if the floor is still where it was
+  keep = 1,     -- bytes                    in a string: the state that stands for what is trimmed
 }
 local TYPE_OF = {
   version = 'hash', due = 'zset', event = 'stream', set = 'hash', unset = 'hash', let_go = 'hash', at = 'zset',
   later = 'zset', now = 'zset', drop = 'zset', add = 'set',
-  entry = 'stream', notice = 'stream', erase = 'stream', trim = 'stream',
+  entry = 'stream', notice = 'stream', erase = 'stream', trim = 'stream', keep = 'string',
 }
 local OUTBOX_MAX = 100000  -- notices; the oldest go first
 
@@ -99,6 +101,13 @@ while i <= #ARGV do
   if seen[key] == nil then
     local kind = redis.call('TYPE', key).ok
     if kind ~= 'none' and kind ~= TYPE_OF[word] then return {'wrong_type', key} end
+    if word == 'entry' and kind ~= 'none' then
+      local last = redis.call('XINFO', 'STREAM', key)
+      for place = 1, #last, 2 do last[last[place]] = last[place + 1] end
+      local entries = redis.call('HGET', meta, 'entries') or '0'
+      local number_of_last = tonumber(string.match(last['last-generated-id'], '^%d+'))
+      if number_of_last > tonumber(entries) then return {'failed', key .. ' is ahead of its number ' .. entries} end
+    end
     seen[key] = true
   end
   if word == 'version' then
@@ -109,6 +118,8 @@ while i <= #ARGV do
     local score = redis.call('ZSCORE', key, ARGV[i + 2])
     if not score then return {'stale', ARGV[i + 2]} end
     if tonumber(score) > now then return {'early'} end
+  elseif word == 'trim' then
+    if (redis.call('HGET', session, 'floor') or '0') ~= ARGV[i + 2] then return {'stale', 'floor'} end
   end
   i = i + 2 + ARGUMENTS[word]
 end
@@ -131,8 +142,10 @@ while i <= #ARGV do
   i = i + 2 + ARGUMENTS[ARGV[i]]
 end
 
+local ok = redis.pcall('HSET', session, 'seq', number(seq), 'at', at)
+if type(ok) == 'table' and ok.err then return {'failed', ok.err} end  -- without events, this is the first write
+
 -- From here on, only writes that cannot fail.
-redis.call('HSET', session, 'seq', number(seq), 'at', at)
 if must_be == 'new' then redis.call('HSET', session, 'alive', '1') end
 
 local done = number(first) .. ' ' .. number(seq) .. ' ' .. at
@@ -170,8 +183,10 @@ while i <= #ARGV do
   elseif word == 'erase' then
     redis.call('XDEL', key, ARGV[i + 2] .. '-0')
   elseif word == 'trim' then
-    redis.call('XTRIM', key, 'MINID', number(tonumber(ARGV[i + 2]) + 1))
-    redis.call('HSET', session, 'floor', ARGV[i + 2])
+    redis.call('XTRIM', key, 'MINID', number(tonumber(ARGV[i + 3]) + 1))
+    redis.call('HSET', session, 'floor', ARGV[i + 3])
+  elseif word == 'keep' then
+    redis.call('SET', key, ARGV[i + 2])
   end
   i = i + 2 + ARGUMENTS[word]
 end

@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 from msgspec.structs import replace
+from redis.exceptions import ResponseError
 
 from holdfast.core.commit import CommandId, Commit
 from holdfast.core.errors import RefReused, StoreUnusable
@@ -23,6 +24,7 @@ from holdfast.core.records import Record
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.store.connection import Connection, Script
+from holdfast.store.durability import Durability
 from holdfast.store.failpoints import reached
 from holdfast.store.instructions import Instructions
 from holdfast.store.keys import Keys, call_field, field
@@ -72,6 +74,17 @@ class NotDone(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class Written(msgspec.Struct, frozen=True):
+    """A worker's last commit for a turn, as the store has it."""
+
+    fence: str
+    #: Whether that fence still stands; else it was let go, by that commit or since.
+    held: bool
+    #: 0: it has taken the turn, and written nothing yet.
+    number: int
+    done: Done
+
+
 class View(msgspec.Struct):
     """What a command decides on, as of one instant."""
 
@@ -91,9 +104,10 @@ class View(msgspec.Struct):
 class Door:
     """Reads and commits of sessions, through one batching connection."""
 
-    def __init__(self, connection: Connection, keys: Keys) -> None:
+    def __init__(self, connection: Connection, keys: Keys, durability: Durability | None = None) -> None:
         self.connection = connection
         self.keys = keys
+        self._durability = durability
         self._epochs: dict[int, str] = {}
         #: How often a guard failed since the start: that the guards are needed can be seen.
         self.conflicts = 0
@@ -139,6 +153,9 @@ class Door:
         )
         now, epoch, alive, head, floor, stored, record, *values = reply
         self._epochs[keys.partition(session)] = _text(epoch)
+        again = _stored(command, stored, _text(epoch)) if command and stored else None
+        if again is not None and self._durability is not None:
+            await self._durability.reached(again.epoch)  # it may be asked again because this was not known
         living = alive == b"1" and record is not None
         of_turns, of_interrupts = values[: len(turns)], values[len(turns) :]
         return View(
@@ -150,16 +167,17 @@ class Door:
             gone=alive == b"0",
             turns=_decode_all(TurnRecord, turns, of_turns),
             interrupts=_decode_all(InterruptRecord, interrupts, of_interrupts),
-            again=_stored(command, stored, _text(epoch)) if command and stored else None,
+            again=again,
         )
 
-    async def written(self, session: str, turn: str) -> tuple[str, int] | None:
-        """The fence of a turn's worker, and the number of its last commit under it."""
+    async def written(self, session: str, turn: str) -> Written | None:
+        """What the turn's worker wrote last, if one ever had it."""
         value = await self.connection.execute("HGET", self.keys.session(session), f"w:{turn}")
         if value is None:
             return None
-        fence, number, *_ = _text(value).split(" ")
-        return fence, int(number)
+        fence, number, first, last, at = _text(value).split(" ")
+        done = Done(self.epoch(session), int(first), int(last), int(at), again=True)
+        return Written(fence.removeprefix("-"), fence[0] != "-", int(number), done)
 
     async def interrupts_of_call(self, session: str, call: str, kinds: tuple[str, ...]) -> tuple[str, ...]:
         """The interrupts of a tool call, open or closed, in the order of `kinds`. Cancelling is safe."""
@@ -170,13 +188,16 @@ class Door:
     async def operations(self, turn: str) -> dict[str, Operation]:
         """All that a turn has recorded, by key."""
         rows: list[bytes] = await self.connection.execute("HGETALL", self.keys.operations(turn))
-        return {_text(key): _operations.decode(value) for key, value in zip(rows[::2], rows[1::2], strict=True)}
+        return {
+            _text(key): _operations.decode(value) for key, value in zip(rows[::2], rows[1::2], strict=True)
+        }
 
     async def commit(self, commit: Commit) -> Done | NotDone:
         """Apply a commit. Cancelling leaves the outcome unknown, as OutcomeUnknown does: repeat it.
 
         Raises:
-            OutcomeUnknown: sent, and no reply came. Repeating the same commit is safe if it is named (`by`).
+            OutcomeUnknown: sent, and no reply came; or it is `durable` and has not all its copies yet.
+                Repeating the same commit is safe if it is named (`by`).
             StoreUnavailable: not sent.
             RefReused: its ref named another command before.
             StoreUnusable: the store refused (memory, a key of another type).
@@ -187,11 +208,16 @@ class Door:
             epoch = commit.by.fence.epoch
         instructions = Instructions.of(commit, self.keys, epoch)
         reached(f"before commit:{commit.label}")
-        reply = await self.connection.run(COMMIT, instructions.keys, instructions.arguments)
+        try:
+            reply = await self.connection.run(COMMIT, instructions.keys, instructions.arguments)
+        except ResponseError as error:
+            raise StoreUnusable(f"The store refused a write: {error}") from error
         reached(f"after commit:{commit.label}")
         outcome = self._outcome(commit, [_text(word) for word in reply])
-        if isinstance(outcome, NotDone) and outcome.why == "stale":
-            self.conflicts += 1
+        if isinstance(outcome, NotDone):
+            self.conflicts += outcome.why == "stale"
+        elif commit.durable and self._durability is not None:
+            await self._durability.reached(outcome.epoch)
         return outcome
 
     def _outcome(self, commit: Commit, reply: list[str]) -> Done | NotDone:
@@ -209,7 +235,7 @@ class Door:
                 self._epochs[self.keys.partition(commit.session)] = current
                 return NotDone("epoch", current)
             case ["reused"]:
-                raise RefReused()
+                raise RefReused
             case ["failed" | "wrong_type" as why, detail]:
                 raise StoreUnusable(f"The store refused a write ({why}): {detail}")
             case [why, *detail]:

@@ -109,6 +109,9 @@ def _say_events(said: Instructions, commit: Commit, keys: Keys) -> None:
         raise LimitReached(f"A commit erases at most {ERASED_MAX} events.", limit=ERASED_MAX)
     for position in commit.erases:
         said.say("erase", log, position)
+    if commit.trim is not None:
+        said.say("trim", log, commit.trim.was, commit.trim.floor)
+        said.say("keep", keys.folded(commit.session), commit.trim.folded)
 
 
 def _say_sets(said: Instructions, commit: Commit, keys: Keys, partition: int) -> None:

@@ -5,6 +5,7 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:config                 hash    `partitions`: fixed when the store is first used                    for ever
     hf:agents                 hash    agent@version → its manifest                                          for ever
     hf:served                 hash    agent@version → when a worker last said that it serves it (ms)      for ever
+    hf:durable                string  written before WAIT, which waits for its own connection's writes      for ever
     hf:{7}:meta               hash    epoch, run, generation; `entries`: the audit trail's last number    for ever
     hf:{7}:deadlines          zset    what acts by itself → when (ms)                                     while open
     hf:{7}:failing            hash    deadlines that could not be settled → how often                     until settled
@@ -60,6 +61,10 @@ class Keys:
     @property
     def served(self) -> str:
         return f"{self.prefix}:served"
+
+    @property
+    def durable(self) -> str:
+        return f"{self.prefix}:durable"
 
     def tag(self, session: str) -> str:
         return self._tags[partition_of(session, self.partitions)]

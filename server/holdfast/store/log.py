@@ -56,6 +56,10 @@ class Log:
             raise Gone(session=session)
         return LogPage(epoch.decode(), int(head), int(floor), [_entry(row) for row in rows])
 
+    async def length(self, session: str) -> int:
+        """How many entries it has."""
+        return await self._connection.execute("XLEN", self._keys.log(session))
+
     async def folded(self, session: str) -> bytes | None:
         """The stored state up to the floor, if the log was ever trimmed."""
         return await self._connection.execute("GET", self._keys.folded(session))

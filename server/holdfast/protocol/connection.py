@@ -5,8 +5,8 @@
       │  overdue(): NO_HELLO                                      │  overdue(): TOKEN_EXPIRED
       └───────────────────────────▶ Close ◀───────────────────────┘  TOO_LARGE, BAD_FRAMES
 
-Frames of one session are performed in the order in which they came, so that of two sends the first is the first.
-Sessions do not wait for each other, and a ping waits for nothing: `Perform.lane` says what must wait for what.
+Frames of one session are performed in the order in which they came, so that of two sends the first is the
+first. Sessions do not wait for each other, and a ping waits for nothing: see `Perform.lane`.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ class Connection:
             return Close(close_codes.TOO_LARGE, error)
         except BadRequest as error:
             return self._malformed(error)
+        except (msgspec.MsgspecError, TypeError):  # so malformed that what is wrong with it cannot be said
+            return self._malformed(BadRequest("A frame must be one JSON object with a `type`."))
         self._bad = 0
         return self._step(frame)
 
@@ -123,7 +125,9 @@ class Connection:
                 return Close(close_codes.UNAUTHENTICATED, BadRequest("The first frame must be a hello."))
             case Attach() if not self._attach(frame):
                 limit = self.limits.sessions_max
-                return Refuse(LimitReached(f"A connection attaches at most {limit} sessions.", limit=limit), frame.ref)
+                return Refuse(
+                    LimitReached(f"A connection attaches at most {limit} sessions.", limit=limit), frame.ref
+                )
             case Detach():
                 self.attached.discard(frame.session)
             case _:

@@ -15,7 +15,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     #: Of one frame, either way. Beyond it: closed with 1009.
     frame_max_bytes: int = FRAME_MAX_BYTES
-    #: What may wait for a device to read it. Beyond it: closed with 3008; it comes back and gets what it missed.
+    #: What may wait for a device to read it. Beyond it: closed with 3008; it comes back for the rest.
     queue_max_bytes: int = 1024 * 1024
     #: Sessions attached at once by one connection. Beyond it: `limit_reached`.
     sessions_max: int = 64

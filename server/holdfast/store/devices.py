@@ -1,4 +1,4 @@
-"""Who is at a session, over all nodes: kept by every node for its own devices, and gone by itself with the node."""
+"""Who is at a session, over all nodes: each keeps its own devices, and they end by themselves with it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from holdfast.store.connection import Connection
 from holdfast.store.keys import Keys
 from holdfast.store.script import Script
 
-DEVICES = Script("devices", files(__package__).joinpath("devices.lua").read_text())
+DEVICES = Script("devices", files("holdfast.store").joinpath("devices.lua").read_text())
 
 
 class Devices(msgspec.Struct, frozen=True):
-    """Connection → who is there, as it was put; and how long the one that ends first has left (None: nobody)."""
+    """Connection → who is there, as it was put; and how long the first to end has left (None: nobody)."""
 
     there: dict[str, bytes]
     soonest_ms: int | None

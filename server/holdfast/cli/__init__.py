@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
+from msgspec.structs import replace
 
 from holdfast.core.errors import HoldfastError
 from holdfast.settings import Settings, SettingsError, check_serving, read
@@ -127,7 +128,8 @@ def doctor(**flags: Any) -> None:
     from holdfast.cli import processes
 
     settings = _settings(flags)
-    for line in _run(settings, processes.examine(settings)):
+    # Quiet: what it finds is what it says.
+    for line in _run(replace(settings, log="error"), processes.examine(settings)):
         click.echo(line)
 
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from holdfast import wiring
 from holdfast.cli.network import LinkToShow, lan_address
 from holdfast.core.identity import OPERATOR, Right
-from holdfast.gateways.drain import DrainingServer
+from holdfast.gateways.drain import Drain, DrainingServer
 from holdfast.gateways.minting import USUAL_RIGHTS, mint_token
 from holdfast.gateways.raw_websocket import options
 from holdfast.protocol.limits import Limits
@@ -63,8 +63,8 @@ async def develop(settings: Settings, target: str, data: Path, *, lan: bool) -> 
             settings = replace(settings, redis=await stack.enter_async_context(_embedded(data)))
         settings = replace(settings, secret=settings.secret or kept_secret(data))
         server = await _together(stack, settings, app)
-        LinkToShow(_link(settings, listener, lan=lan), as_code=lan).show()
-        await _serve(server, listener)
+        link = LinkToShow(_link(settings, listener, lan=lan), as_code=lan)
+        await _serve(server, listener, link.show)
 
 
 async def examine(settings: Settings) -> list[str]:
@@ -136,7 +136,21 @@ async def _together(stack: AsyncExitStack, settings: Settings, app: App) -> wiri
     return server
 
 
-async def _serve(server: wiring.Server, listener: socket.socket) -> None:
+class _Server(DrainingServer):
+    """Tells when it serves, and from then on can be stopped in order."""
+
+    def __init__(self, config: uvicorn.Config, drain: Drain, started: Callable[[], None]) -> None:
+        super().__init__(config, drain)
+        self._tell_started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._tell_started()
+
+
+async def _serve(
+    server: wiring.Server, listener: socket.socket, started: Callable[[], None] = lambda: None
+) -> None:
     """Serve until a signal; then drain."""
     for sign in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has ended; a stop that was asked for is no failure.
@@ -152,7 +166,7 @@ async def _serve(server: wiring.Server, listener: socket.socket) -> None:
         timeout_graceful_shutdown=SHUTDOWN_S,
         **options(Limits()),
     )
-    await DrainingServer(config, server.drain).serve(sockets=[listener])
+    await _Server(config, server.drain, started).serve(sockets=[listener])
 
 
 def _already_heard(_sign: int, _frame: FrameType | None) -> None:

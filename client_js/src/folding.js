@@ -116,12 +116,21 @@ export const fold = (state, entry) =>
  * @param {number} seq
  * @returns {State}
  */
-export const fromSnapshot = ({ messages, places, ...rest }, epoch, seq) => ({
+export const fromSnapshot = ({ messages, places, turns, interrupts, ...rest }, epoch, seq) => ({
   ...rest,
+  turns: byId(turns),
+  interrupts: byId(interrupts),
   epoch,
   seq,
   placed: messages.map((/** @type {Message} */ message) => ({ ...places[message.id], message })),
 });
+
+/**
+ * @template {{id: string}} T
+ * @param {T[]} list
+ * @returns {Record<string, T>}
+ */
+const byId = (list) => Object.fromEntries(list.map((one) => [one.id, one]));
 
 /**
  * The state with a page of history; what the state has is newer, and stays.

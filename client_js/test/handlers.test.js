@@ -66,7 +66,7 @@ test("a call is run once, whatever happens to the connection", async (t) => {
   peer.event(1, asked());
   peer.event(2, { type: "interrupt.updated", interrupt: "i1", changes: { claim: { by: "bob" } } });
   await settled();
-  peer.attach(3, { interrupts: { i1: call() } });
+  peer.attach(3, { interrupts: [call()] });
   await settled();
   assert.equal(runs, 1);
 });

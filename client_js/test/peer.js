@@ -59,7 +59,7 @@ export class Peer {
       seq,
       head: seq,
       mode: "snapshot",
-      snapshot: { session: null, messages: [], places: {}, turns: {}, interrupts: {}, more: false, before: 1, ...snapshot },
+      snapshot: { session: null, messages: [], places: {}, turns: [], interrupts: [], more: false, before: 1, ...snapshot },
       ...more,
     });
   }

@@ -76,6 +76,8 @@ class Commit(msgspec.Struct):
     label: str
     #: Who commits: a command, a worker, or None (the clock, whose guard is `due`).
     by: CommandId | Writer | None = None
+    #: The store's epoch under which it was decided: after a restart its records may be others of the same version.
+    epoch: str | None = None
     #: The session must not exist yet.
     creates: bool = False
     #: The session ends here: a tombstone stays, and nothing is ever committed to it again (rule g).

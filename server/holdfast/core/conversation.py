@@ -44,13 +44,17 @@ def user_message(raw: Any, *, session: str, principal: Principal, ref: str) -> M
     if body.get("role", "user") != "user":
         raise BadInput("message.role: a device can only write messages of the role 'user'.")
     parts = [_user_part(part, index) for index, part in enumerate(body["parts"])]
-    own_id = body.get("id") or ids.user_message_id(session, principal.subject, ref)
-    if not isinstance(own_id, str) or not ids.MESSAGE_ID.fullmatch(own_id):
+    given_id = body.get("id")
+    if given_id is not None and not (isinstance(given_id, str) and ids.MESSAGE_ID.fullmatch(given_id)):
         raise BadInput("message.id: 1 to 128 printable characters without blanks.")
     metadata: object = body.get("metadata") or {}
     if not isinstance(metadata, dict):
         raise BadInput("message.metadata: must be an object.")
-    return Message(own_id, "user", parts, {**cast(dict[str, Any], metadata), "by": msgspec.to_builtins(principal.by)})
+    # The id is ours: one of the device's choosing could be that of another's message, or of the agent's (promise 8).
+    own_id = ids.user_message_id(session, principal.subject, ref)
+    named = {"clientId": given_id} if given_id else {}
+    by = {"by": msgspec.to_builtins(principal.by), "ref": ref}
+    return Message(own_id, "user", parts, {**cast(dict[str, Any], metadata), **named, **by})
 
 
 def start(

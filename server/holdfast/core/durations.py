@@ -34,7 +34,7 @@ def milliseconds(duration: Duration) -> int:
     return total
 
 
-def _parse(text: str) -> int:
+def _parse(text: object) -> int:
     if not isinstance(text, str):
         raise ValueError(f"{text!r} is no duration: write '30 s', '7 days' or a timedelta")
     rest, total = text.strip().lower(), 0.0

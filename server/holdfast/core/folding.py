@@ -165,10 +165,8 @@ def snapshot(
             "messages": [each.message for each in placed],
             "places": {each.message.id: each.place for each in placed},
             # In the order in which they began and were asked: cards stand in this order.
-            "turns": dict(sorted(excerpt.turns.items(), key=lambda item: item[1].first)),
-            "interrupts": {
-                name: each for name, each in state.interrupts.items() if name in excerpt.interrupts
-            },
+            "turns": sorted(excerpt.turns.values(), key=lambda turn: turn.first),
+            "interrupts": [each for name, each in state.interrupts.items() if name in excerpt.interrupts],
             "state": state.state,
             "more": more,
             "before": before,
@@ -185,7 +183,9 @@ def from_snapshot(given: dict[str, Any], epoch: str, seq: int) -> State:
             "epoch": epoch,
             "seq": seq,
             "messages": {placed["message"]["id"]: placed for placed in messages},
-            **{key: given[key] for key in ("session", "turns", "interrupts", "state")},
+            **{kind: {one["id"]: one for one in given[kind]} for kind in ("turns", "interrupts")},
+            "session": given["session"],
+            "state": given["state"],
         },
         State,
     )

@@ -168,7 +168,7 @@ def _text_end(message: Message, chunk: Chunk) -> None:
 def _finish_text(part: Part) -> None:
     part["state"] = "done"
     if part["type"] == "text":
-        del part["id"]
+        part.pop("id", None)
 
 
 # ---------------------------------------------------------------- tools

@@ -120,6 +120,8 @@ def take(turn: TurnRecord, epoch: str, lease_ms: int = LEASE_MS) -> tuple[Commit
     events: list[Event] = []
     if not turn.started:
         events.append(TurnStarted(turn=turn.id, agent=turn.agent, message=turn.message))
+    elif turn.status == "blocked":
+        events.append(TurnResumed(turn=turn.id))
     taken = replace(turn, status=_step(turn, "take"), takes=number, started=True, blocked=None)
     commit = Commit(
         turn.session,
@@ -129,6 +131,7 @@ def take(turn: TurnRecord, epoch: str, lease_ms: int = LEASE_MS) -> tuple[Commit
         fences={turn.id: fence},
         set_deadlines=[Deadline("lease", turn.id, in_ms=lease_ms)],
         drop_jobs=[turn.job],
+        epoch=epoch,
     )
     return commit, fence
 
@@ -143,6 +146,7 @@ def renew(turn: TurnRecord, epoch: str, lease_ms: int = LEASE_MS) -> tuple[Commi
         puts=[replace(turn, takes=number)],
         fences={turn.id: fence},
         set_deadlines=[Deadline("lease", turn.id, in_ms=lease_ms)],
+        epoch=epoch,
     )
     return commit, fence
 
@@ -231,13 +235,20 @@ def block(turn: TurnRecord, code: str, message: str, by: Writer | None = None) -
 
 def retry(turn: TurnRecord) -> Commit:
     """An operator lets a blocked turn try again."""
-    status = "waiting" if turn.open else _step(turn, "retry")
+    ready = _step(turn, "retry")
+    if turn.open:  # only an answer can carry it on; then it tries
+        return Commit(
+            turn.session,
+            "retry",
+            puts=[replace(turn, status="waiting", blocked=None)],
+            events=[TurnWaiting(turn=turn.id, open=turn.open)],
+        )
     return Commit(
         turn.session,
         "retry",
-        puts=[replace(turn, status=status, blocked=None)],
-        jobs=[] if turn.open else [turn.job],
-        events=[TurnResumed(turn=turn.id)] if not turn.open else [],
+        puts=[replace(turn, status=ready, blocked=None)],
+        jobs=[turn.job],
+        events=[TurnResumed(turn=turn.id)],
     )
 
 
@@ -256,6 +267,7 @@ def finish(
 
     `following` is the record of the first turn in the session's queue, if there is one.
     """
+    assert _step(turn, "finish" if turn.status == "running" else "cancel")
     ended = replace(
         turn, status="finished", end=end, result=result, error=error, open=(), cancel=None, blocked=None
     )
@@ -289,7 +301,8 @@ def cancelled_entry(turn: TurnRecord, who: By, via: str, ref: str | None) -> Aud
 
 def _promote(commit: Commit, session: SessionRecord, following: TurnRecord | None) -> None:
     if following is None:
-        commit.puts.append(replace(session, active=None, queue=()))
+        assert not session.queue, "the next turn must be read before this one is ended"
+        commit.puts.append(replace(session, active=None))
         return
     assert session.queue[0] == following.id
     commit.puts.append(replace(session, active=following.id, queue=session.queue[1:]))

@@ -113,7 +113,12 @@ async def test_a_foreign_interrupt_looks_as_if_it_did_not_exist(scene: Scene) ->
     missing = Interrupt(f"i_none.{scene.session}", "approval", scene.session, scene.turn_id, "tool_call")
     with pytest.raises(NotFound) as absent:
         await answer(scene, missing, by=STRANGER)
-    assert (foreign.value.message, foreign.value.details) == (absent.value.message, absent.value.details)
+    told = (foreign.value.message, foreign.value.details)
+    assert told == (absent.value.message, absent.value.details)
+    frame = Answer("a1", "nowhere", "i_none.nowhere", "resolved", {"approved": True})
+    with pytest.raises(NotFound) as nowhere:
+        await answering.answer(scene.backend, STRANGER, frame, "test")
+    assert told == (nowhere.value.message, nowhere.value.details)
 
 
 async def test_an_interrupt_of_another_session_is_not_found(scene: Scene) -> None:

@@ -151,7 +151,7 @@ async def test_a_foreign_session_is_not_found(scene: Scene) -> None:
         await sending.send(scene.backend, STRANGER, Send("s1", scene.session, "hello"), "test")
     with pytest.raises(NotFound) as absent:
         await sending.send(scene.backend, STRANGER, Send("s1", "none", "hello"), "test")
-    assert foreign.value.message == absent.value.message
+    assert (foreign.value.message, foreign.value.details) == (absent.value.message, absent.value.details)
 
 
 @pytest.mark.parametrize("frame", [{"mode": "steer"}, {"mode": "reject"}, {"replaces": "m_1"}], ids=str)

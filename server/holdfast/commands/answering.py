@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.commands.attempts import First, Need, attempt, body_of, command_id, existing
+from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored
 from holdfast.core import decisions, ids
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost
-from holdfast.core.errors import NotFound
+from holdfast.core.errors import Gone, NotFound
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Decision, InterruptRecord
 from holdfast.core.session import SessionRecord
@@ -48,6 +48,16 @@ def no_such_interrupt() -> NotFound:
     return NotFound("There is no such interrupt, or it is not yours to answer.")
 
 
+def existing_interrupt(view: View, own_id: str) -> tuple[SessionRecord, InterruptRecord]:
+    """An interrupt and its session, whoever asks. Raises NotFound, Gone."""
+    record = view.interrupts.get(own_id)
+    if view.gone:
+        raise Gone
+    if view.session is None or record is None:
+        raise no_such_interrupt()
+    return view.session, record
+
+
 class _Answering:
     """The decision, with what it needs to know of the command."""
 
@@ -57,10 +67,7 @@ class _Answering:
         self._via = via
 
     def decide(self, view: View) -> Commit | Need | First | Lost:
-        record = view.interrupts.get(self._frame.interrupt)
-        session = existing(view)
-        if record is None:
-            raise no_such_interrupt()
+        session, record = existing_interrupt(view, self._frame.interrupt)
         decisions.check_entitled(self._principal, session, record)
         if record.decision is not None:
             return Lost(record.decision)

@@ -107,7 +107,10 @@ def present(view: View, principal: Principal, right: Right) -> SessionRecord:
         Gone, NotFound, Forbidden
     """
     session = existing(view)
-    check(principal, right, session.id, session.members)
+    try:
+        check(principal, right, session.id, session.members)
+    except NotFound:
+        raise no_such_session() from None
     return session
 
 
@@ -116,8 +119,13 @@ def existing(view: View) -> SessionRecord:
     if view.gone:
         raise Gone
     if view.session is None:
-        raise NotFound("There is no such session, or it is not yours to see.")
+        raise no_such_session()
     return view.session
+
+
+def no_such_session() -> NotFound:
+    """Of one that is not there and of one that is out of reach: the two must not be told apart."""
+    return NotFound("There is no such session, or it is not yours to see.")
 
 
 def lacking(view: View, *, turns: tuple[str, ...] = (), interrupts: tuple[str, ...] = ()) -> Need | None:
@@ -150,6 +158,10 @@ async def _decide(
         if view.again is not None:
             return view.again
         verdict = decide(view)
+        if isinstance(verdict, Commit):
+            verdict.epoch = view.epoch
+        elif isinstance(verdict, First):
+            verdict.commit.epoch = view.epoch
         if not isinstance(verdict, Need):
             return verdict
         if verdict == need:

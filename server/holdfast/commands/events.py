@@ -13,7 +13,10 @@ from holdfast.core import folding
 from holdfast.core.errors import BadRequest
 from holdfast.core.identity import Principal
 from holdfast.protocol.frames import Gap, PageEvent, Position
-from holdfast.store.log import PAGE_MAX, LogPage
+from holdfast.store import log
+from holdfast.store.log import LogPage
+
+PAGE_MAX = log.PAGE_MAX
 
 
 class EventPage(msgspec.Struct, frozen=True, omit_defaults=True):

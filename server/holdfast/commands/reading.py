@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from holdfast.commands.attempts import existing, present
+from holdfast.commands.answering import existing_interrupt, no_such_interrupt
+from holdfast.commands.attempts import present
 from holdfast.commands.backend import Backend
 from holdfast.core import decisions, folding, ids
 from holdfast.core.errors import Forbidden, NotFound
@@ -154,9 +155,7 @@ async def interrupt(backend: Backend, principal: Principal, own_id: str) -> Inte
         NotFound, Gone, Forbidden
     """
     view = await backend.door.read(ids.session_of(own_id), interrupts=(own_id,))
-    session, record = existing(view), view.interrupts.get(own_id)
-    if record is None:
-        raise NotFound("There is no such interrupt, or it is not yours to see.")
+    session, record = existing_interrupt(view, own_id)
     can_answer = decisions.entitled(principal, session, record)
     if not can_answer:
         _check_visible(principal, session)
@@ -219,7 +218,7 @@ def _check_visible(principal: Principal, session: SessionRecord) -> None:
     try:
         check(principal, "read", session.id, session.members)
     except NotFound:
-        raise NotFound("There is no such interrupt, or it is not yours to see.") from None
+        raise no_such_interrupt() from None
 
 
 async def _checkpoint(backend: Backend, session: str) -> State:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from holdfast.commands.attempts import Need, attempt, command_id, existing
+from holdfast.commands.attempts import Need, attempt, command_id, existing, present
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import ok, stored_ok
 from holdfast.core import ids, turns
 from holdfast.core.audit import AuditEntry
 from holdfast.core.commit import Commit
 from holdfast.core.errors import Conflict, Forbidden, NotFound
-from holdfast.core.identity import OPERATOR, Principal, check
+from holdfast.core.identity import OPERATOR, Principal
 from holdfast.protocol.frames import Ok
 from holdfast.store.door import Done, View
 
@@ -24,9 +24,9 @@ async def retry(backend: Backend, principal: Principal, turn: str, ref: str, via
     session = ids.session_of(turn)
 
     def decide(view: View) -> Commit:
-        record = existing(view)
+        existing(view)
         if OPERATOR not in principal.roles and not principal.has("admin"):
-            check(principal, "read", session, record.members)
+            present(view, principal, "read")
             raise Forbidden(f"Only the role {OPERATOR!r} or an admin may retry a turn.", role=OPERATOR)
         blocked = view.turns.get(turn)
         if blocked is None:

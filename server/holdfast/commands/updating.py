@@ -13,18 +13,17 @@ from typing import Any, Literal
 import msgspec
 
 from holdfast.commands import answering
-from holdfast.commands.attempts import existing
 from holdfast.commands.backend import Backend
 from holdfast.core import decisions, ids
 from holdfast.core.canonical import input_hash
-from holdfast.core.errors import BadInput, ForgedOutput, HoldfastError, LimitReached, NotFound
+from holdfast.core.errors import BadInput, ForgedOutput, HoldfastError, LimitReached
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Interrupt, InterruptRecord, Kind
 from holdfast.protocol.frames import Answer, ToolUpdate, Update, Updated, UpdateResult
 
 UPDATES_MAX = 100  # of one frame: as many as a turn may ask at once
 
-#: Which interrupt of a call is meant, the first that there is: a call may be approved, and then go to a device.
+#: Which interrupt of a call is meant, the first that there is: a call may be approved, then go to a device.
 ADDRESSED: dict[str, tuple[Kind, ...]] = {
     "tool-approval-response": ("approval", "gate"),
     "tool-output-available": ("client_tool", "question", "form", "approval", "gate"),
@@ -69,13 +68,11 @@ async def _addressed(
     """The interrupt that an item means, open or closed: a late answer must meet the decision that stands."""
     found = await backend.door.interrupts_of_call(frame.session, item.toolCallId, ADDRESSED[item.type])
     view = await backend.door.read(frame.session, interrupts=found[:1])
-    session, records = existing(view), list(view.interrupts.values())
-    if not records or frame.message not in (None, decisions.chunk_message(records[0].interrupt)):
-        raise NotFound(
-            "There is no such call, or it is not yours to answer.", toolCallId=item.toolCallId[:200]
-        )
-    decisions.check_entitled(principal, session, records[0])
-    return records[0]
+    session, record = answering.existing_interrupt(view, found[0] if found else "")
+    decisions.check_entitled(principal, session, record)
+    if frame.message not in (None, decisions.chunk_message(record.interrupt)):
+        raise answering.no_such_interrupt()
+    return record
 
 
 def _payload(shown: Interrupt, item: ToolUpdate) -> tuple[Literal["resolved", "cancelled"], Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from holdfast.core.commit import Commit
 from holdfast.core.errors import StoreUnusable
-from holdfast.store.connection import Connection, ConnectionInfo
+from holdfast.store.connection import TIMEOUT_MS, Connection, ConnectionInfo
 from holdfast.store.door import CLAIM, COMMIT, LOG, READ, Done, Door
 from holdfast.store.keys import PARTITIONS, Keys
 from holdfast.store.log import Log
@@ -43,7 +44,7 @@ class OpenStore(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_store(
-    url: str, *, name: str, prefix: str = "hf", partitions: int = PARTITIONS
+    url: str, *, name: str, prefix: str = "hf", partitions: int = PARTITIONS, timeout_ms: int = TIMEOUT_MS
 ) -> AsyncGenerator[OpenStore]:
     """A store while it is used. `partitions` counts for a new store; a used one keeps its own number.
 
@@ -54,11 +55,12 @@ async def open_store(
     doors: list[Door] = []
 
     async def connected(info: ConnectionInfo) -> None:
-        if not doors:
-            doors.append(Door(connection, Keys(prefix, await _partitions(info, prefix, partitions))))
-        await doors[0].claim(info.run_id, info.direct)
+        with _writable():
+            if not doors:
+                doors.append(Door(connection, Keys(prefix, await _partitions(info, prefix, partitions))))
+            await doors[0].claim(info.run_id, info.direct)
 
-    connection = Connection(url, name=name, scripts=SCRIPTS, on_connect=connected)
+    connection = Connection(url, name=name, timeout_ms=timeout_ms, scripts=SCRIPTS, on_connect=connected)
     await connection.open()
     try:
         door = doors[0]
@@ -78,8 +80,18 @@ async def _partitions(info: ConnectionInfo, prefix: str, wanted: int) -> int:
 
 async def _probe(door: Door) -> None:
     """Make a commit: a store that refuses writes is found now, and not by the first user."""
-    outcome = await door.commit(Commit(PROBE, "probe"))
-    if not isinstance(outcome, Done):
-        outcome = await door.commit(Commit(PROBE, "probe", creates=True))
+    with _writable():
+        outcome = await door.commit(Commit(PROBE, "probe"))
+        if not isinstance(outcome, Done):
+            outcome = await door.commit(Commit(PROBE, "probe", creates=True))
     if not isinstance(outcome, Done) and outcome.why != "exists":
         raise StoreUnusable(f"The store does not take a commit: {outcome.why} {outcome.detail}".rstrip())
+
+
+@contextmanager
+def _writable() -> Generator[None]:
+    """A store that refuses a write, out of memory or by its rules, is one for an operator."""
+    try:
+        yield
+    except ResponseError as error:
+        raise StoreUnusable(f"The store does not take writes: {error}") from None

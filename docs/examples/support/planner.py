@@ -449,7 +449,7 @@ class _Reading:
             unclear: Problem | None = "unclear" if self.sums else None
             return [Ask("refund", "amount", orders=orders, problem=unclear)]
         found = (self._problem(order, amount) for order, amount in zip(orders, named, strict=True))
-        problem = next((each for each in found if each is not None), None)
+        problem: Problem | None = next((each for each in found if each is not None), None)
         if problem is not None:
             return [Ask("refund", "amount", orders=orders, problem=problem)]
         return [Refund(order, amount) for order, amount in zip(orders, named, strict=True)]
@@ -467,9 +467,14 @@ class _Reading:
             return None if unclear else [ALL] * count
         if len(sums) == count:
             return sums
-        if len(sums) == 1 or count == 1:
+        if count == 1 or (len(sums) == 1 and not self._is_between_orders()):
             return [self._chief_sum(sums)] * count
         return None
+
+    def _is_between_orders(self) -> bool:
+        """Whether the one amount may be of one order only: "A-17 and 30 euros of B-3"."""
+        places = [mention.start for mention in self.mentions]
+        return bool(places) and places[0] < self._said_sums()[0].start < places[-1]
 
     def _said_sums(self) -> list[Sum]:
         surely = [each for each in self.sums if not each.bare]

@@ -261,6 +261,14 @@ def test_each_order_has_its_amount() -> None:
     assert steps == (Refund("A-17", Amount(exact=Decimal(20))), Refund("B-3", Amount(share=Fraction(1, 2))))
 
 
+def test_an_amount_is_for_each_order_unless_it_may_be_of_one_only() -> None:
+    each = (Refund("A-17", Amount(exact=Decimal(15))), Refund("B-3", Amount(exact=Decimal(15))))
+    assert understood("refund 15 euros on A-17 and B-3") == each
+    assert understood("refund A-17 and B-3, 15 euros each") == each
+    (step,) = understood("refund A-17 and 15 euros of B-3")
+    assert step == Ask("refund", "amount", orders=("A-17", "B-3"), problem="unclear")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -114,6 +114,7 @@ const said = (sending) => {
 };
 
 const begin = async (words) => {
+  await ready;
   const agent = $("agent").value;
   if (!agent) throw new Error("there is no agent to talk to");
   const started = await client.start(agent, { message: words, title: words.slice(0, TITLE_MAX) });
@@ -180,12 +181,14 @@ addEventListener("popstate", () => {
   else if (link.session !== (session?.id ?? null)) open(link.session);
 });
 
-const start = async () => {
-  open(link.session);
+/** Fills the list of conversations, and the choice of agents for a new one. */
+const fill = async () => {
   const known = await sessions.refresh();
   const listed = await listAgents().catch(() => []);
   const agents = [...new Set([link.agent, ...listed, ...known.map(({ agent }) => agent)].filter(Boolean))];
   $("agent").append(...agents.map((agent) => h("option", { value: agent }, title(agent))));
   $("agents").hidden = agents.length < 2;
 };
-start();
+
+open(link.session);
+const ready = fill();

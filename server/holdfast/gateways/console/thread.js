@@ -2,6 +2,7 @@
 
 import { h, keep } from "./dom.js";
 import { message } from "./message.js";
+import { title } from "./values.js";
 
 const NEAR_END_PX = 120; // who is this near to the end reads along
 
@@ -27,19 +28,18 @@ export const thread = (list, scroller, context) => {
   };
 };
 
-/** Messages with what their turns asked; a turn that asked before it wrote has a place of its own. */
-const items = ({ messages, unsent, interrupts, session }, { session: own, principal }) => {
-  const asked = Map.groupBy(interrupts, ({ turn }) => turn);
-  const placed = messages.map((each) => ({ each, turn: own.place(each.id)?.turn }));
-  const writes = new Set(placed.filter(({ each }) => each.role !== "user").map(({ turn }) => turn));
-  const agent = session?.agent ?? "Agent";
-  const shown = placed.flatMap(({ each, turn }) => {
-    const isPerson = each.role === "user";
-    const own = item(each, isPerson ? [] : (asked.get(turn) ?? []), isPerson ? personOf(each, principal) : agent);
-    const only = isPerson && turn && !writes.has(turn) && asked.get(turn);
-    return only ? [own, item({ id: `turn-${turn}`, role: "assistant", parts: [] }, only, agent)] : [own];
+/** Messages with what their turns asked; a turn that asked before it wrote is shown as a message without words. */
+const items = ({ messages, unsent, interrupts, turns, session }, { principal }) => {
+  const asked = Map.groupBy(interrupts, ({ turn }) => turns[turn]?.message ?? turn);
+  const agent = title(session?.agent ?? "Agent");
+  const shown = messages.map((each) => {
+    const author = each.role === "user" ? personOf(each, principal) : agent;
+    const own = asked.get(each.id) ?? [];
+    asked.delete(each.id);
+    return item(each, own, author);
   });
-  return [...shown, ...unsent.map((each) => ({ ...item(each, [], "You"), pending: true }))];
+  const wordless = [...asked].map(([id, own]) => item({ id, role: "assistant", parts: [] }, own, agent));
+  return [...shown, ...wordless, ...unsent.map((each) => ({ ...item(each, [], "You"), pending: true }))];
 };
 
 const item = (message, interrupts, author) => {

@@ -1,0 +1,70 @@
+"""A browser, and the demo as `make run` serves it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+AGENT = "docs/examples/support/agent.py:app"
+DESKTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 375, "height": 740}
+STOP_S = 15  # for an orderly end; then it is a failure
+
+
+@pytest.fixture(scope="module")
+def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The link that a person opens."""
+    data = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "holdfast", "dev", AGENT, "--port", "0", "--data", str(data)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        address = next((line for line in demo.stdout if line.startswith("http")), "")
+        assert address, f"`holdfast dev` ended with {demo.wait()} and printed no link"
+        yield address.strip()
+        demo.terminate()
+        demo.wait(STOP_S)
+
+
+@pytest.fixture(scope="module")
+def browser(browser_executable: str | None) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # A container has no sandbox of its own to give, and only our own page is opened.
+        chromium = playwright.chromium.launch(executable_path=browser_executable, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+Device = Callable[..., Page]
+
+
+@pytest.fixture
+def device(browser: Browser) -> Iterator[Device]:
+    """Opens pages, each a device of its own; in the end, none may have had an error."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_device(address: str, size: dict[str, int] = DESKTOP, **options: object) -> Page:
+        context = browser.new_context(viewport=size, reduced_motion="reduce", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.extend(_ours(message)))
+        page.goto(address)
+        return page
+
+    yield open_device
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+def _ours(message: ConsoleMessage) -> list[str]:
+    """Blocked scripts and styles, and exceptions; not remarks about a network that a test cut."""
+    is_network = "ERR_INTERNET_DISCONNECTED" in message.text or "WebSocket" in message.text
+    return [message.text] if message.type == "error" and not is_network else []

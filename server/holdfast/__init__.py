@@ -7,13 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.core.messages import Message
+    from holdfast.gateways.minting import mint_token
     from holdfast.runtime.app import App
     from holdfast.runtime.call import Call
     from holdfast.runtime.results import NotDone, Result, StepFailed
     from holdfast.runtime.tools import Tool, client_tool, tool
     from holdfast.runtime.turn import Turn
+    from holdfast.wiring import asgi
 
-__all__ = ["App", "Call", "Message", "NotDone", "Result", "StepFailed", "Tool", "Turn", "client_tool", "tool"]
+__all__ = [
+    "App",
+    "Call",
+    "Message",
+    "NotDone",
+    "Result",
+    "StepFailed",
+    "Tool",
+    "Turn",
+    "asgi",
+    "client_tool",
+    "mint_token",
+    "tool",
+]
 
 # Looked up when first used: a device, or the store alone, does without the runtime.
 _HOME = {
@@ -25,7 +40,9 @@ _HOME = {
     "StepFailed": "runtime.results",
     "Tool": "runtime.tools",
     "Turn": "runtime.turn",
+    "asgi": "wiring",
     "client_tool": "runtime.tools",
+    "mint_token": "gateways.minting",
     "tool": "runtime.tools",
 }
 

@@ -448,7 +448,9 @@ class _Reading:
         if named is None:
             unclear: Problem | None = "unclear" if self.sums else None
             return [Ask("refund", "amount", orders=orders, problem=unclear)]
-        found = (self._problem(order, amount) for order, amount in zip(orders, named, strict=True))
+        found: list[Problem | None] = [
+            self._problem(order, amount) for order, amount in zip(orders, named, strict=True)
+        ]
         problem: Problem | None = next((each for each in found if each is not None), None)
         if problem is not None:
             return [Ask("refund", "amount", orders=orders, problem=problem)]

@@ -31,13 +31,23 @@ class Peer:
 
     async def greet(self) -> dict[str, Any]:
         hello = await self.expect("hello")
-        await self.say({"type": "welcome", "connection": f"c{self.number}", "principal": {}, "limits": {}, "serverTime": 0})
+        await self.say(
+            {
+                "type": "welcome",
+                "connection": f"c{self.number}",
+                "principal": {},
+                "limits": {},
+                "serverTime": 0,
+            }
+        )
         return hello
 
     async def say(self, frame: dict[str, Any] | frames.Frame) -> None:
         await self.socket.send(msgspec.json.encode(frame).decode())
 
-    async def event(self, seq: int, event: dict[str, Any], from_: int | None = None, session: str = "s") -> None:
+    async def event(
+        self, seq: int, event: dict[str, Any], from_: int | None = None, session: str = "s"
+    ) -> None:
         frame = {"type": "event", "session": session, "seq": seq, "at": 1_000 + seq, "event": event}
         await self.say(frame if from_ is None else frame | {"from": from_})
 

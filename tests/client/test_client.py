@@ -6,6 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.client.scripted_server import Peer, ScriptedServer, scripted
+from tests.waiting import wait_until
 
 from holdfast import client
 from holdfast.client import Position, Renewed, Seen, ToolUpdate
@@ -20,8 +22,6 @@ from holdfast.core.errors import (
     Unauthenticated,
     Unavailable,
 )
-from tests.client.scripted_server import Peer, ScriptedServer, scripted
-from tests.waiting import wait_until
 
 SNAPSHOT: dict[str, Any] = {
     "session": None,
@@ -34,7 +34,14 @@ SNAPSHOT: dict[str, Any] = {
     "more": False,
     "before": 1,
 }
-INTERRUPT = {"id": "i_1.s", "kind": "approval", "session": "s", "turn": "t_1.s", "reason": "tool_call", "toolName": "refund"}
+INTERRUPT = {
+    "id": "i_1.s",
+    "kind": "approval",
+    "session": "s",
+    "turn": "t_1.s",
+    "reason": "tool_call",
+    "toolName": "refund",
+}
 DECISION = {
     "status": "resolved",
     "payload": {"approved": True},
@@ -51,7 +58,15 @@ def progress(number: int) -> dict[str, Any]:
 
 def attached(frame: dict[str, Any], seq: int, mode: str = "snapshot", **fields: Any) -> dict[str, Any]:
     shown = {"snapshot": SNAPSHOT} if mode == "snapshot" else {}
-    given = {"type": "attached", "ref": frame["ref"], "session": "s", "epoch": "e1", "seq": seq, "mode": mode, "head": seq}
+    given = {
+        "type": "attached",
+        "ref": frame["ref"],
+        "session": "s",
+        "epoch": "e1",
+        "seq": seq,
+        "mode": mode,
+        "head": seq,
+    }
     return given | shown | fields
 
 
@@ -82,7 +97,9 @@ async def test_hello_carries_the_token_and_the_name_of_the_device() -> None:
 async def test_a_refused_token_is_not_tried_again() -> None:
     async def script(peer: Peer) -> None:
         await peer.expect("hello")
-        await peer.say({"type": "error", "code": "unauthenticated", "message": "The signature is wrong.", "retry": False})
+        await peer.say(
+            {"type": "error", "code": "unauthenticated", "message": "The signature is wrong.", "retry": False}
+        )
         await peer.close(4500, "No token, or one that cannot be trusted.")
 
     async with scripted(script) as server:
@@ -258,11 +275,19 @@ async def test_a_session_that_is_not_ours_raises_and_later_ends_its_feeds() -> N
     async def script(peer: Peer) -> None:
         await peer.greet()
         attach = await peer.expect("attach")
-        await peer.say({"type": "error", "ref": attach["ref"], "code": "not_found", "message": "No.", "retry": False})
+        await peer.say(
+            {"type": "error", "ref": attach["ref"], "code": "not_found", "message": "No.", "retry": False}
+        )
         attach = await peer.expect("attach")
         await peer.say(attached(attach, 1))
         await peer.expect("cancel")
-        error = {"type": "error", "code": "not_found", "message": "Removed.", "retry": False, "details": {"session": "s"}}
+        error = {
+            "type": "error",
+            "code": "not_found",
+            "message": "Removed.",
+            "retry": False,
+            "details": {"session": "s"},
+        }
         await peer.say(error)
         await peer.until_gone()
 
@@ -322,7 +347,9 @@ async def test_older_history_completes_the_state() -> None:
 
     async def script(peer: Peer) -> None:
         await peer.greet()
-        await peer.say(attached(await peer.expect("attach"), 9, snapshot=SNAPSHOT | {"more": True, "before": 6}))
+        await peer.say(
+            attached(await peer.expect("attach"), 9, snapshot=SNAPSHOT | {"more": True, "before": 6})
+        )
         history = await peer.expect("history")
         assert history["before"] == 6
         events = [
@@ -350,7 +377,9 @@ async def test_a_command_without_an_answer_is_repeated_under_its_ref() -> None:
         send = await peer.expect("send")
         if peer.number == 1:
             return  # gone, and nobody knows whether it was done
-        await peer.say({"type": "ok", "ref": send["ref"], "session": "s", "epoch": "e1", "seq": 4, "turn": "t_1.s"})
+        await peer.say(
+            {"type": "ok", "ref": send["ref"], "session": "s", "epoch": "e1", "seq": 4, "turn": "t_1.s"}
+        )
         await peer.until_gone()
 
     async with scripted(script) as server, connect(server) as device:
@@ -364,10 +393,18 @@ async def test_what_cannot_be_done_now_is_repeated_and_what_cannot_be_done_is_ra
     async def script(peer: Peer) -> None:
         await peer.greet()
         first = await peer.expect("answer")
-        await peer.say({"type": "error", "ref": first["ref"], "code": "busy", "message": "Busy.", "retry": True})
+        await peer.say(
+            {"type": "error", "ref": first["ref"], "code": "busy", "message": "Busy.", "retry": True}
+        )
         assert await peer.expect("answer") == first
         details = {"kind": "approval"}
-        refusal = {"type": "error", "code": "bad_input", "message": "payload: no", "retry": False, "details": details}
+        refusal = {
+            "type": "error",
+            "code": "bad_input",
+            "message": "payload: no",
+            "retry": False,
+            "details": details,
+        }
         await peer.say(refusal | {"ref": first["ref"]})
         unknown = await peer.expect("cancel")
         later = {"type": "error", "code": "of_a_later_version", "message": "Hm.", "retry": False}
@@ -388,13 +425,25 @@ async def test_losing_is_a_result() -> None:
         await peer.greet()
         deny = await peer.expect("answer")
         assert deny["payload"] == {"approved": False, "reason": "too much"}
-        await peer.say({"type": "answered", "ref": deny["ref"], "outcome": "lost", "interrupt": "i_1.s", "decision": DECISION})
+        await peer.say(
+            {
+                "type": "answered",
+                "ref": deny["ref"],
+                "outcome": "lost",
+                "interrupt": "i_1.s",
+                "decision": DECISION,
+            }
+        )
         approve = await peer.expect("answer")
         assert approve["payload"] == {"approved": True, "input": None}
         await peer.say({"type": "answered", "ref": approve["ref"], "outcome": "lost", "decision": DECISION})
         update = await peer.expect("update")
-        assert update["updates"] == [{"type": "tool-output-available", "toolCallId": "call_1", "output": None}]
-        results = [{"toolCallId": "call_1", "error": {"code": "forged_output", "message": "No.", "retry": False}}]
+        assert update["updates"] == [
+            {"type": "tool-output-available", "toolCallId": "call_1", "output": None}
+        ]
+        results = [
+            {"toolCallId": "call_1", "error": {"code": "forged_output", "message": "No.", "retry": False}}
+        ]
         await peer.say({"type": "updated", "ref": update["ref"], "results": results})
         await peer.until_gone()
 
@@ -417,7 +466,15 @@ async def test_the_question_just_answered_is_not_taken_for_the_next_one() -> Non
         await peer.event(2, {"type": "interrupt.opened", "interrupt": INTERRUPT})
         answer = await peer.expect("answer")
         # The answer is told before the event that closes the card, and the next question is asked.
-        await peer.say({"type": "answered", "ref": answer["ref"], "outcome": "won", "interrupt": "i_1.s", "decision": DECISION})
+        await peer.say(
+            {
+                "type": "answered",
+                "ref": answer["ref"],
+                "outcome": "won",
+                "interrupt": "i_1.s",
+                "decision": DECISION,
+            }
+        )
         await peer.expect("ping_of_the_test")
         await peer.event(3, {"type": "interrupt.opened", "interrupt": INTERRUPT | {"id": "i_2.s"}})
         await peer.event(4, {"type": "interrupt.closed", "interrupt": "i_1.s", "decision": DECISION})
@@ -439,11 +496,15 @@ async def test_the_turn_that_was_caused_here_is_the_one_that_is_waited_for() -> 
         start = await peer.expect("start")
         assert start["agent"] == "support"
         assert "input" not in start
-        await peer.say({"type": "ok", "ref": start["ref"], "session": "s", "epoch": "e1", "seq": 3, "turn": "t_2.s"})
+        await peer.say(
+            {"type": "ok", "ref": start["ref"], "session": "s", "epoch": "e1", "seq": 3, "turn": "t_2.s"}
+        )
         await peer.say(attached(await peer.expect("attach"), 3))
         for seq, turn in ((4, "t_1.s"), (6, "t_2.s")):
             await peer.event(seq, {"type": "turn.started", "turn": turn, "agent": "support"})
-            await peer.event(seq + 1, {"type": "turn.finished", "turn": turn, "status": "completed", "result": turn})
+            await peer.event(
+                seq + 1, {"type": "turn.finished", "turn": turn, "status": "completed", "result": turn}
+            )
         await peer.until_gone()
 
     async with scripted(script) as server, connect(server) as device:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from holdfast.client.address import parse
-from holdfast.client.reconnecting import FIRST_S, LIMIT_S, STEADY_S, Waits, refusal_of_close, refusal_of_status
+from holdfast.client.reconnecting import (
+    FIRST_S,
+    LIMIT_S,
+    STEADY_S,
+    Waits,
+    refusal_of_close,
+    refusal_of_status,
+)
 from holdfast.core.errors import Refused, TokenExpired, TooLarge, Unauthenticated
 from holdfast.protocol import close_codes
 
@@ -68,7 +75,9 @@ def test_an_expired_token_stops_only_who_has_no_other() -> None:
     assert isinstance(refusal_of_close(4001, "", None, fresh_token=False), TokenExpired)
 
 
-@pytest.mark.parametrize(("status", "stops"), [(401, True), (403, True), (404, True), (429, False), (502, False)])
+@pytest.mark.parametrize(
+    ("status", "stops"), [(401, True), (403, True), (404, True), (429, False), (502, False)]
+)
 def test_a_status_instead_of_a_socket(status: int, stops: bool) -> None:
     assert (refusal_of_status(status) is not None) == stops
 

@@ -124,9 +124,9 @@ class Client:
         self,
         agent: str,
         message: str | dict[str, Any] | None = None,
-        input: Any = msgspec.UNSET,  # noqa: A002 (the name on the wire)
+        input: Any = msgspec.UNSET,
         *,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
         title: str | None = None,
         metadata: dict[str, Any] | None = None,
         ref: str | None = None,

@@ -182,7 +182,7 @@ class Session:
         interrupt: str,
         *,
         reason: str | None = None,
-        input: Any = msgspec.UNSET,  # noqa: A002 (the name on the wire)
+        input: Any = msgspec.UNSET,
         ref: str | None = None,
     ) -> Answered:
         """Say yes to exactly what was shown, or to the edited arguments `input`."""

@@ -138,8 +138,9 @@ def _begin(
     if sent.message is not None:
         commit.events.append(MessageWritten(message=sent.message, turn=own_id))
     commit.puts.append(turn)
+    # Told even if nothing is before it: a turn that no worker takes must be seen when it is blocked or cancelled.
+    commit.events.append(TurnQueued(turn=own_id, agent=turn.agent, behind=session.active))
     if session.active:
-        commit.events.append(TurnQueued(turn=own_id, agent=turn.agent, behind=session.active))
         return replace(session, queue=(*session.queue, own_id)), turn
     commit.jobs.append(turn.job)
     return replace(session, active=own_id), turn

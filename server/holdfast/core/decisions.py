@@ -22,6 +22,7 @@ from holdfast.core.ids import message_id
 from holdfast.core.interrupts import (
     PAYLOADS,
     ApprovalPayload,
+    CancelPayload,
     ClientToolPayload,
     Decision,
     Happening,
@@ -99,7 +100,7 @@ def answer(
     """
     if record.decision is not None:
         return Lost(record.decision)
-    payload = check_payload(record.interrupt, given) if given.status == "resolved" else given.payload
+    payload = check_payload(record.interrupt, given)
     decision = Decision(given.status, payload, given.by, given.via, now_ms, given.ref)
     commit = close(session, turn, record, decision)
     commit.durable = True
@@ -110,7 +111,7 @@ def expire(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, no
     """The deadline of an open interrupt has come. It acts by itself, and is not a human's "no"."""
     by = By("deadline", "deadline")
     match record.interrupt.onExpiry:
-        case "approve":
+        case "approve" if record.interrupt.kind in ("approval", "gate"):  # elsewhere there is nothing to say yes to
             decision = Decision("resolved", {"approved": True}, by, "deadline", now_ms)
         case "cancel":
             decision = Decision("cancelled", None, by, "deadline", now_ms)
@@ -206,7 +207,10 @@ def approves(decision: Decision) -> bool:
 
 def not_answered(decision: Decision) -> str:
     """Why there is no answer, in words for the agent."""
-    return decision.body.get("reason") or f"{decision.status} by {decision.by.name or decision.by.id}"
+    reason = decision.body.get("reason")
+    if isinstance(reason, str) and reason:
+        return reason
+    return f"{decision.status} by {decision.by.name or decision.by.id}"
 
 
 def check_payload(shown: Interrupt, given: Answer) -> Any:
@@ -215,8 +219,11 @@ def check_payload(shown: Interrupt, given: Answer) -> Any:
     Raises:
         BadInput: with the path and what would be right.
     """
+    if given.status == "cancelled" and given.payload is None:
+        return None
+    expected = PAYLOADS[shown.kind] if given.status == "resolved" else CancelPayload
     try:
-        payload = msgspec.convert(given.payload, PAYLOADS[shown.kind], strict=True)
+        payload = msgspec.convert(given.payload, expected, strict=True)
     except msgspec.ValidationError as error:
         raise BadInput(f"payload: {error}", kind=shown.kind) from None
     if isinstance(payload, ClientToolPayload) and (payload.output is msgspec.UNSET) == (

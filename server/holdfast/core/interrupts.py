@@ -157,6 +157,12 @@ class InDoubtPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unk
     result: Any = msgspec.UNSET
 
 
+class CancelPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What an answer with the status "cancelled" may say, whatever the kind."""
+
+    reason: str | None = None
+
+
 PAYLOADS: dict[Kind, type[msgspec.Struct]] = {
     "approval": ApprovalPayload,
     "gate": ApprovalPayload,

@@ -299,11 +299,11 @@ def decode(data: bytes | str) -> DeviceFrame:
     if len(data) > FRAME_MAX_BYTES:
         raise TooLarge(f"A frame is at most {FRAME_MAX_BYTES} bytes.", limit=FRAME_MAX_BYTES)
     try:
-        return _decoder.decode(data)
-    except msgspec.ValidationError as error:
-        raise _refusal(data, str(error)) from None
+        return _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"A frame must be one JSON object in UTF-8: {error}") from None
+    except RecursionError:
+        raise BadRequest("A frame must not be nested thousands of levels deep.") from None
 
 
 def event_frame(session: str, seq: int, at: int, event: bytes, from_: int | None = None) -> bytes:
@@ -322,6 +322,13 @@ def error_frame(error: HoldfastError, ref: str | None = None) -> Error:
     return Error(error.code, error.message, error.retry, ref, error.details or None)
 
 
+def _decode(data: bytes | str) -> DeviceFrame:
+    try:
+        return _decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise _refusal(data, str(error)) from None
+
+
 def _refusal(data: bytes | str, reason: str) -> BadRequest:
     raw = msgspec.json.decode(data)
     if not isinstance(raw, dict):
@@ -329,6 +336,6 @@ def _refusal(data: bytes | str, reason: str) -> BadRequest:
     ref = raw.get("ref")
     details = {"ref": ref} if isinstance(ref, str) else {}
     kind = raw.get("type")
-    if kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         return UnknownFrame(f"There is no frame of type {str(kind)[:64]!r}.", **details)
     return BadRequest(f"{kind}: {reason}", **details)

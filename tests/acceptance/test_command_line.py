@@ -1,4 +1,4 @@
-"""The commands as processes: one line at the start, one sentence where they cannot, 0 when they are stopped."""
+"""The commands as processes: one line at the start, one sentence where they cannot, 0 when stopped."""
 
 from __future__ import annotations
 

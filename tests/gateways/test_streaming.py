@@ -91,11 +91,12 @@ async def test_what_was_missed_and_then_what_happens(live: Live) -> None:
     scene = await live.web.scene()
     async with live.reading(f"/v1/sessions/{scene.session}/events?since=0") as reader:
         assert reader.response.headers["content-type"].startswith("text/event-stream")
-        assert await reader.until(3) == [1, 2, 3]
+        head = (await scene.backend.door.read(scene.session)).head
+        assert await reader.until(head) == list(range(1, head + 1))
         await sending.send(scene.backend, ALICE, Send("s1", scene.session, "live"), "test")
         event = await reader.next("event")
         epoch = (await scene.backend.door.read(scene.session)).epoch
-        assert (event["seq"], event["id"]) == (4, f"{epoch}:4")
+        assert (event["seq"], event["id"]) == (head + 1, f"{epoch}:{head + 1}")
         assert event["event"]["message"]["parts"][0]["text"] == "live"
 
 
@@ -126,7 +127,7 @@ async def test_who_is_taken_out_hears_no_more(live: Live) -> None:
     scene = await live.web.scene()
     await membership.put_member(scene.backend, ALICE, scene.session, "bob", "m1")
     async with live.reading(f"/v1/sessions/{scene.session}/events?since=0", by="bob") as reader:
-        await reader.until(4)
+        await reader.until((await scene.backend.door.read(scene.session)).head)
         await membership.remove_member(scene.backend, ALICE, scene.session, "bob", "m2")
         assert (await reader.next("error"))["code"] == "not_found"
         await reader.ended()
@@ -135,7 +136,7 @@ async def test_who_is_taken_out_hears_no_more(live: Live) -> None:
 async def test_a_deleted_session_says_so(live: Live) -> None:
     scene = await live.web.scene()
     async with live.reading(f"/v1/sessions/{scene.session}/events?since=0") as reader:
-        await reader.until(3)
+        await reader.until((await scene.backend.door.read(scene.session)).head)
         await deleting.delete(scene.backend, ALICE, scene.session, "d1", "test")
         assert (await reader.next("event"))["event"]["type"] == "session.deleted"
 
@@ -143,7 +144,7 @@ async def test_a_deleted_session_says_so(live: Live) -> None:
 async def test_a_drain_tells_readers_when_to_come_back_and_ends_them(live: Live) -> None:
     scene = await live.web.scene()
     async with live.reading(f"/v1/sessions/{scene.session}/events?since=0") as reader:
-        await reader.until(3)
+        await reader.until((await scene.backend.door.read(scene.session)).head)
         assert len(live.web.server.drain) == 1
         live.server.should_exit = True
         live.web.server.drain.hurry()

@@ -43,9 +43,7 @@ class Indexes:
 
     async def sessions(self, after: Entry | None, limit: int) -> list[Entry]:
         """All sessions, the last written first."""
-        return await self._merged(
-            [self._keys.sessions(one) for one in self._partitions], after, limit
-        )
+        return await self._merged([self._keys.sessions(one) for one in self._partitions], after, limit)
 
     async def sessions_of(self, subject: str, after: Entry | None, limit: int) -> list[Entry]:
         """The sessions of one person, the last written first."""
@@ -76,9 +74,7 @@ class Indexes:
                 return found[:limit]
             offset += limit
 
-    async def _rows(
-        self, key: str, after: Entry | None, offset: int, limit: int
-    ) -> list[Entry]:
+    async def _rows(self, key: str, after: Entry | None, offset: int, limit: int) -> list[Entry]:
         newest = str(after.score) if after else "+inf"
         reply = await self._connection.execute(
             "ZREVRANGEBYSCORE", key, newest, "-inf", "WITHSCORES", "LIMIT", offset, limit

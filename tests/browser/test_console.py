@@ -127,9 +127,19 @@ def test_who_was_too_late_is_told_who_was_first(link: str, device: Device) -> No
 def test_stop_ends_a_turn_that_waits(link: str, device: Device) -> None:
     page = device(link)
     begin(page, "cancel D-33")
+    expect(card(page)).to_contain_text("Approval needed")
     page.get_by_role("button", name="Stop").click()
     expect(card(page)).to_contain_text("Cancelled")
     expect(page.locator("#turn")).to_contain_text("Stopped")
+
+
+def test_stop_in_mid_stream_keeps_what_was_written(link: str, device: Device) -> None:
+    page = device(link)
+    begin(page, "help")
+    expect(agent_said(page, "You can ask")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#turn")).to_contain_text("Stopped")
+    expect(agent_said(page, "You can ask")).not_to_contain_text("Name the order by its number")
 
 
 def test_it_works_by_keyboard_alone(link: str, device: Device) -> None:

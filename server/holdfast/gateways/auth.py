@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import jwt
 import msgspec
-
 from starlette.requests import HTTPConnection
 
 from holdfast.core.errors import TokenExpired, Unauthenticated, Unavailable

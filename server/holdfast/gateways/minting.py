@@ -108,12 +108,12 @@ class Granted(msgspec.Struct, frozen=True, omit_defaults=True):
 def _granted(minter: Principal, wanted: Wanted) -> Granted:
     sub = wanted.sub or minter.subject
     own = sub == minter.subject
-    can = wanted.can if wanted.can is not None else tuple(right for right in minter.can if right != "mint")
+    usual: tuple[Right, ...] = tuple(right for right in minter.can if right != "mint")
     granted = Granted(
         sub=sub,
         roles=wanted.roles if wanted.roles is not None else (minter.roles if own else ()),
         sessions=wanted.sessions if wanted.sessions is not None else (minter.sessions if own else ("mine",)),
-        can=can,
+        can=wanted.can if wanted.can is not None else usual,
         actor=minter.actor if own and minter.actor is not None else wanted.actor,
         name=wanted.name or (minter.name if own else None),
     )

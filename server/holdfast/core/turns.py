@@ -92,6 +92,8 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     #: How often it was taken: the number of its next fence.
     takes: int = 0
     started: bool = False
+    #: Where its `turn.started` stands in the log, once its worker has noted it. A hint: the core has no use for it.
+    begins: int | None = None
     #: Who asked that it stop, while it runs.
     cancel: By | None = None
     #: Why it is blocked: {code, message}.
@@ -267,7 +269,7 @@ def finish(
 
     `following` is the record of the first turn in the session's queue, if there is one.
     """
-    assert _step(turn, "finish" if turn.status == "running" else "cancel")
+    _step(turn, "finish" if turn.status == "running" else "cancel")
     ended = replace(
         turn, status="finished", end=end, result=result, error=error, open=(), cancel=None, blocked=None
     )
@@ -278,6 +280,9 @@ def finish(
         puts=[ended],
         events=[TurnFinished(turn=turn.id, status=end, result=result, error=error, by=who)],
         drop_jobs=[turn.job],
+    )
+    commit.drop_deadlines.extend(
+        member("timer", turn.id, name.removeprefix("timer ")) for name in turn.open if name.startswith("timer ")
     )
     if turn.status == "running":
         commit.drop_deadlines.append(member("lease", turn.id))

@@ -18,6 +18,7 @@ from holdfast.core.commit import Commit
 from holdfast.core.errors import BadRequest, Unavailable
 from holdfast.core.ids import session_of
 from holdfast.store.deadlines import Deadlines
+from holdfast.store.door import NotDone
 from holdfast.store.jobs import Jobs
 from holdfast.store.manifests import SERVED_MS
 
@@ -94,30 +95,36 @@ class Sweeper:
         view = await self._backend.door.read(session, turns=(turn,), interrupts=(interrupt,))
         record = view.interrupts.get(interrupt)
         if view.session is None or record is None or not record.overdue(view.now_ms):
-            return None
-        await self._commit(decisions.expire(view.session, view.turns[turn], record, view.now_ms))
+            return
+        expiry = decisions.expire(view.session, view.turns[turn], record, view.now_ms)
+        await self._commit(expiry, view.epoch)
 
     async def _lapse(self, turn: str, name: str) -> None:
-        record = (await self._backend.door.read(session_of(turn), turns=(turn,))).turns.get(turn)
+        view = await self._backend.door.read(session_of(turn), turns=(turn,))
+        record = view.turns.get(turn)
         if record is None or record.status != "running":
             await self._drop(session_of(turn), name)
             return
         log.warning("a worker is gone", turn=turn)
-        await self._commit(turns.release(record, due=True))
+        await self._commit(turns.release(record, due=True), view.epoch)
 
     async def _ring(self, turn: str, operation: str, name: str) -> None:
-        record = (await self._backend.door.read(session_of(turn), turns=(turn,))).turns.get(turn)
+        view = await self._backend.door.read(session_of(turn), turns=(turn,))
+        record = view.turns.get(turn)
         if record is None or timer_name(operation) not in record.open:
             await self._drop(session_of(turn), name)
             return
-        await self._commit(turns.ring(record, operation, timer_name(operation)))
+        await self._commit(turns.ring(record, operation, timer_name(operation)), view.epoch)
 
     async def _drop(self, session: str, name: str) -> None:
         """It has nothing to settle any more."""
-        await self._commit(Commit(session, "drop", due=[name], drop_deadlines=[name]))
+        outcome = await self._backend.door.commit(Commit(session, "drop", due=[name], drop_deadlines=[name]))
+        if isinstance(outcome, NotDone) and outcome.why in ("gone", "missing"):
+            await self._deadlines.forget(self._backend.door.keys.partition(session), name)
 
-    async def _commit(self, commit: Commit) -> None:
+    async def _commit(self, commit: Commit, epoch: str | None = None) -> None:
         """A guard that fails means that somebody else was first, or that things have changed: the next sweep sees."""
+        commit.epoch = epoch
         await self._backend.door.commit(commit)
 
     async def block_unserved(self) -> None:
@@ -130,8 +137,9 @@ class Sweeper:
                     await asyncio.gather(*(self._block(turn, queue) for turn in waiting))
 
     async def _block(self, turn: str, queue: str) -> None:
-        record = (await self._backend.door.read(session_of(turn), turns=(turn,))).turns.get(turn)
+        view = await self._backend.door.read(session_of(turn), turns=(turn,))
+        record = view.turns.get(turn)
         if record is not None and record.status == "ready":
             message = f"No worker serves {queue}. Start one that has this version, or cancel the turn."
-            await self._commit(turns.block(record, "no_worker", message))
+            await self._commit(turns.block(record, "no_worker", message), view.epoch)
             log.error("no worker", turn=turn, queue=queue)

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 from redis.exceptions import ResponseError
 
-from holdfast.core.commit import CommandId, Commit
+from holdfast.core.commit import CommandId, Commit, Writer
 from holdfast.core.errors import RefReused, StoreUnusable
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.operations import Operation
@@ -202,10 +202,10 @@ class Door:
             RefReused: its ref named another command before.
             StoreUnusable: the store refused (memory, a key of another type).
         """
-        if commit.by is None or isinstance(commit.by, CommandId):
-            epoch = self.epoch(commit.session)
-        else:
+        if isinstance(commit.by, Writer):
             epoch = commit.by.fence.epoch
+        else:
+            epoch = commit.epoch or self.epoch(commit.session)
         instructions = Instructions.of(commit, self.keys, epoch)
         reached(f"before commit:{commit.label}")
         try:

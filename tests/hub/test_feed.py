@@ -14,7 +14,7 @@ from holdfast.core.conversation import update
 from holdfast.core.events import SessionDeleted
 from holdfast.hub import feed as feed_module
 from holdfast.hub.published import parse
-from holdfast.hub.tail import Tail
+from holdfast.hub.tail import Step, Tail, steps
 from holdfast.store.log import Entry
 
 
@@ -243,14 +243,16 @@ def test_a_tail_reaches_back_as_far_as_it_can() -> None:
     tail = Tail(5, max_entries=3, max_bytes=10)
     assert tail.after(4) is None
     assert tail.after(5) == []
-    entries = [Entry(seq, 0, b"xxx") for seq in (6, 7, 9, 10)]
-    for entry in entries:
-        tail.append(entry)
+    entries = steps(5, [Entry(seq, 0, b"xxx") for seq in (6, 7, 9, 10)])
+    assert [step.start for step in entries] == [6, 7, 8, 10]
+    for step in entries:
+        tail.append(step)
     assert tail.start == 6
     assert tail.after(5) is None
     assert tail.after(6) == entries[1:]
     assert tail.after(8) == entries[2:]
     assert tail.after(10) == []
-    tail.append(Entry(11, 0, b"x" * 8))
-    assert tail.after(10) == [Entry(11, 0, b"x" * 8)]
+    large = Step(11, Entry(11, 0, b"x" * 8))
+    tail.append(large)
+    assert tail.after(10) == [large]
     assert tail.after(9) is None

@@ -87,8 +87,9 @@ async def test_a_device_that_does_not_read_its_replay_waits_and_is_not_closed(wo
         await world.chunks("s1", ["x" * 100_000])
     async with world.node() as node:
         device, other = node.device(), node.device()
-        await device.attach(since=("", 0))
         device.sink.stall()
+        await device.attach(since=("", 0))
+        assert device.of("attached")
         await other.attach(since=("", 0))
         await other.wait_position(31)
         assert device.sink.closed is None

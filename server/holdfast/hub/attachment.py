@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from holdfast.core.errors import HoldfastError
 from holdfast.core.identity import Principal, check
 from holdfast.hub.subscriber import Subscriber
+from holdfast.hub.tail import Step
 from holdfast.protocol import frames
 from holdfast.protocol.frames import Attach, Attached, Device, Gap, Position
 from holdfast.protocol.text_frame import TextFrame
@@ -55,12 +56,16 @@ class Attachment:
         """Where it is, or asked to go on, cannot be gone on from."""
         return Gap(self.session, Position(self.epoch, self.position), Position(epoch, floor))
 
-    def push(self, entries: Iterable[Entry]) -> None:
-        """Send events that it does not have yet. Over positions that are no more, the next reaches back."""
-        for entry in entries:
-            if entry.seq > self.position and not self.ended:
-                self.subscriber.push(event_frame(self.session, entry, self.position))
-                self.position = entry.seq
+    def push(self, some: Iterable[Step]) -> bool:
+        """Send what it does not have yet. False if something is missing before it: that is not sent."""
+        for start, entry in some:
+            if self.ended or entry.seq <= self.position:
+                continue
+            if start > self.position + 1:
+                return False
+            self.subscriber.push(event_frame(self.session, entry, self.position + 1))
+            self.position = entry.seq
+        return True
 
     def fail(self, error: HoldfastError) -> None:
         """End it, because of this."""
@@ -71,7 +76,6 @@ class Attachment:
             self._on_end(self)
 
 
-def event_frame(session: str, entry: Entry, position: int) -> TextFrame:
-    """The frame of an event, for a device that is at a position before it."""
-    start = None if entry.seq == position + 1 else position + 1
+def event_frame(session: str, entry: Entry, start: int) -> TextFrame:
+    """The frame of an event that stands for the positions from `start` on."""
     return TextFrame(frames.event_frame(session, entry.seq, entry.at, entry.data, start))

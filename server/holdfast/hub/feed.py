@@ -1,7 +1,7 @@
 """One session on this node: from the store's log and its wake-ups to the devices that are attached.
 
 Pub/sub may lose, double and delay; the log has all. So an event is delivered only if it is the next one. If
-one is missing, the feed reads the log from where it is, once for all devices, and holds what arrives meanwhile:
+not, the feed reads the log from where it is, once for all devices, and holds what arrives meanwhile:
 
     received ── the next one ──▶ delivered to all that are live
         │
@@ -24,7 +24,7 @@ from holdfast.core.folding import State
 from holdfast.hub.attachment import Attachment, event_frame
 from holdfast.hub.folded import Folded
 from holdfast.hub.published import Batch, parse
-from holdfast.hub.tail import Tail
+from holdfast.hub.tail import Step, Tail, steps
 from holdfast.protocol.frames import Gap
 from holdfast.store.backoff import Backoff
 from holdfast.store.door import Door
@@ -40,7 +40,7 @@ _MEMBERS_CHANGED = b'{"type":"session.updated"'
 _DELETED = b'{"type":"session.deleted"'
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
-CatchUp = Callable[["Feed", Attachment, Gap], Coroutine[Any, Any, None]]
+CatchUp = Callable[["Feed", Attachment, Gap | None], Coroutine[Any, Any, None]]
 
 
 class Feed:
@@ -113,7 +113,7 @@ class Feed:
         """Deliver what is new; False if something is missing before it."""
         if batch.epoch != self.epoch or batch.entries[0].seq > self.position + 1:
             return False
-        self._deliver_all(batch.entries)
+        self._deliver([Step(entry.seq, entry) for entry in batch.entries])
         return True
 
     def _hold(self, batch: Batch) -> None:
@@ -151,7 +151,7 @@ class Feed:
         self.looks += 1
         if page.epoch != self.epoch or not page.floor <= self.position <= page.head:
             self._renew(page)
-        self._deliver_all(page.entries)
+        self._deliver(steps(self.position, page.entries))
         if len(page.entries) < PAGE:
             self._release()
 
@@ -167,24 +167,28 @@ class Feed:
         for attachment in again:
             self.spawn(self._catch_up(self, attachment, attachment.gap(page.epoch, page.floor)))
 
-    def _deliver_all(self, entries: list[Entry]) -> None:
-        for entry in entries:
-            if entry.seq > self.position:
-                self._deliver(entry)
+    def _deliver(self, some: list[Step]) -> None:
+        for step in some:
+            if step.entry.seq > self.position:
+                self._deliver_one(step)
 
-    def _deliver(self, entry: Entry) -> None:
+    def _deliver_one(self, step: Step) -> None:
         """To all that are live: one frame for those that are where the feed is, which is nearly all."""
+        entry = step.entry
         if entry.data.startswith(_MEMBERS_CHANGED):
             self._members_changed(entry)
-        before, frame = self.position, event_frame(self.session, entry, self.position)
-        for attachment in self._live:
-            if attachment.position != before:
-                attachment.push((entry,))
-            else:
+        before, frame = self.position, event_frame(self.session, entry, step.start)
+        for attachment in tuple(self._live):
+            if attachment.position == before:
                 attachment.subscriber.push(frame)
                 attachment.position = entry.seq
+            elif not attachment.push((step,)):
+                # It should not have been. Better to read on than to let it believe in nothing.
+                log.error("A device was live too early in %s.", self.session)
+                self.leave(attachment)
+                self.spawn(self._catch_up(self, attachment, None))
         self.position = entry.seq
-        self.tail.append(entry)
+        self.tail.append(step)
         if entry.data.startswith(_DELETED):
             self.look()  # and find that it is gone
 

@@ -73,7 +73,7 @@ class Folded:
                 state = self._state = State(epoch=feed.epoch)
             newer = feed.tail.after(state.seq)
             if newer is not None:
-                _fold(state, newer)
+                _fold(state, [step.entry for step in newer])
                 if up_to_date:
                     return state
             up_to_date = await self._read_on(feed, state)

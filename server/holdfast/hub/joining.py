@@ -14,10 +14,11 @@ from holdfast.core.errors import Refused, Unavailable
 from holdfast.hub.attachment import Attachment
 from holdfast.hub.feed import Feed
 from holdfast.hub.folded import EpochChanged
+from holdfast.hub.tail import Step, steps
 from holdfast.protocol.close_codes import INTERNAL_ERROR
 from holdfast.protocol.frames import Attached, Gap
 from holdfast.store.backoff import Backoff
-from holdfast.store.log import Entry, LogPage
+from holdfast.store.log import LogPage
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +105,8 @@ async def _step(feed: Feed, attachment: Attachment) -> bool:
             feed.look()
             await feed.healed()
         if attachment.epoch == page.epoch and page.floor <= attachment.position <= page.head:
-            await _push(feed, attachment, page)
-            return _from_tail(feed, attachment, at_head=len(page.entries) < PAGE)
+            all_pushed = await _push(feed, attachment, page)
+            return _from_tail(feed, attachment, at_head=all_pushed and len(page.entries) < PAGE)
     await snapshot(feed, attachment, attachment.gap(page.epoch, page.floor))
     return True
 
@@ -114,33 +115,37 @@ def _from_tail(feed: Feed, attachment: Attachment, *, at_head: bool = False) -> 
     """Give it what is in memory, and let it join, if that reaches back to where it is."""
     if attachment.epoch != feed.epoch:
         return False
-    newer: list[Entry] | None
+    newer: list[Step] | None
     if attachment.position > feed.position:  # it has read what is still under way to the feed, or was lost
         newer = [] if at_head else None
     else:
         newer = feed.tail.after(attachment.position)
-    if newer is None:
+    if newer is None or not attachment.push(newer):
         return False
-    attachment.push(newer)
     feed.go_live(attachment)
     return True
 
 
-async def _push(feed: Feed, attachment: Attachment, page: LogPage) -> None:
-    if not attachment.started:
+async def _push(feed: Feed, attachment: Attachment, page: LogPage) -> bool:
+    """Send a page; whether all of it. The first time, one slice: the rest must not hold up who attaches."""
+    first = not attachment.started
+    if first:
         ref, epoch, seq = attachment.frame.ref, attachment.epoch, attachment.position
         attachment.start(Attached(ref, feed.session, epoch, seq, "replay", page.head))
-    for entries in _slices(page.entries):
-        attachment.push(entries)
+    for some in _slices(steps(attachment.position, page.entries)):
+        attachment.push(some)
+        if first:
+            break
         await attachment.subscriber.drained()
+    return not page.entries or attachment.position >= page.entries[-1].seq
 
 
-def _slices(entries: list[Entry]) -> Iterator[list[Entry]]:
-    part: list[Entry] = []
+def _slices(some: list[Step]) -> Iterator[list[Step]]:
+    part: list[Step] = []
     size = 0
-    for entry in entries:
-        part.append(entry)
-        size += len(entry.data)
+    for step in some:
+        part.append(step)
+        size += len(step.entry.data)
         if size >= SLICE_BYTES:
             yield part
             part, size = [], 0

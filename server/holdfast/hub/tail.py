@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from holdfast.store.log import Entry
 
@@ -10,32 +12,49 @@ MAX_ENTRIES = 512
 MAX_BYTES = 256 * 1024  # a quarter of what may wait for a device
 
 
+class Step(NamedTuple):
+    """From `start` to the event's own position: those between were erased, and it stands for them."""
+
+    start: int
+    entry: Entry
+
+
+def steps(position: int, entries: Iterable[Entry]) -> list[Step]:
+    """The steps from a position over entries that were read from the log right after it."""
+    made: list[Step] = []
+    for entry in entries:
+        if entry.seq > position:
+            made.append(Step(position + 1, entry))
+            position = entry.seq
+    return made
+
+
 class Tail:
-    """Events after `start`, without a hole, save where the log has none either."""
+    """Steps from `start` on, each beginning where the one before it ended."""
 
     def __init__(self, start: int, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self.start = start
-        self._entries: deque[Entry] = deque()
+        self._steps: deque[Step] = deque()
         self._bytes = 0
         self._max_entries = max_entries
         self._max_bytes = max_bytes
 
-    def append(self, entry: Entry) -> None:
-        """Add the next event; the oldest go when there are too many."""
-        self._entries.append(entry)
-        self._bytes += len(entry.data)
-        while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
-            oldest = self._entries.popleft()
+    def append(self, step: Step) -> None:
+        """Add the next one; the oldest go when there are too many."""
+        self._steps.append(step)
+        self._bytes += len(step.entry.data)
+        while len(self._steps) > self._max_entries or self._bytes > self._max_bytes:
+            oldest = self._steps.popleft().entry
             self._bytes -= len(oldest.data)
             self.start = oldest.seq
 
-    def after(self, position: int) -> list[Entry] | None:
-        """All events after a position; None if it does not reach back so far."""
+    def after(self, position: int) -> list[Step] | None:
+        """All steps that lead on from a position; None if it does not reach back so far."""
         if position < self.start:
             return None
-        newer: list[Entry] = []
-        for entry in reversed(self._entries):
-            if entry.seq <= position:
+        newer: list[Step] = []
+        for step in reversed(self._steps):
+            if step.entry.seq <= position:
                 break
-            newer.append(entry)
+            newer.append(step)
         return newer[::-1]

@@ -1,0 +1,178 @@
+"""The device in Python and its commands, against real servers, workers and a store."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.acceptance.cluster import Cluster
+from tests.waiting import wait_until
+
+from holdfast import client
+from holdfast.client import Client, Position, Renewed, Seen, ToolUpdate
+from holdfast.client.reconnecting import Waits
+from holdfast.core.errors import BadInput, NotFound, Unauthenticated, UnknownAgent
+from holdfast.core.events import TurnFinished, TurnResumed
+from holdfast.core.folding import dump
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    async with Cluster(tmp_path) as running:
+        async with device(running) as first:
+            await _served(first)
+        yield running
+
+
+def device(running: Cluster, subject: str = "alice", **options: object) -> Client:
+    given = {"token": running.token(subject), "waits": Waits(0.05, 0.2), **options}
+    return client.connect(f"http://127.0.0.1:{running.ports[0]}", **given)  # type: ignore[arg-type]
+
+
+async def _served(first: Client) -> None:
+    """Return when a worker has registered its agents."""
+
+    async def known() -> bool:
+        try:
+            await first.start("asks", attach=False)
+        except UnknownAgent:
+            return False
+        return True
+
+    await wait_until(known, "a worker serves its agents", 20)
+
+
+async def test_two_devices_one_decision_and_everybody_has_the_same(cluster: Cluster) -> None:
+    async with device(cluster) as alice, device(cluster, "bob", device="Bob’s phone") as bob:
+        hers = await alice.start("refunds", "Refund A-17")
+        his = bob.session(hers.id)
+        await his.attach()
+        asked = await his.wait_interrupt(tool="refund")
+        assert asked.input == {"order_id": "A-17", "amount": 200.0}
+        assert [shown.id for shown in await bob.inbox()] == [asked.id]
+        with pytest.raises(BadInput):
+            await his.answer(asked.id, payload={"approved": "true"})
+        await wait_until(lambda: len(hers.devices) == 2, "each sees the other")
+        answers = await asyncio.gather(his.approve(asked.id, reason="fine"), hers.deny(asked.id))
+        assert sorted(answer.outcome for answer in answers) == ["lost", "won"]
+        assert answers[0].decision == answers[1].decision
+        finished = [await hers.wait_finished(), await his.wait_finished(asked.turn)]
+        assert finished[0].result == finished[1].result
+        assert await bob.inbox() == []
+        assert len([line for line in cluster.ran(asked.turn) if line[0] == "refund"]) == (
+            1 if finished[0].result == "done" else 0
+        )
+        late = await his.approve(asked.id)
+        assert (late.outcome, late.decision) == ("lost", answers[0].decision)
+
+
+async def test_a_server_that_is_killed_costs_nothing(cluster: Cluster) -> None:
+    async with device(cluster) as alice:
+        session = await alice.start("asks", "go")
+        events = session.events()
+        asked = await session.wait_interrupt()
+        [server] = cluster.servers
+        server.kill()
+        await wait_until(lambda: alice.connection != "connected", "the loss is noticed")
+        answering = asyncio.create_task(session.approve(asked.id))
+        await cluster.start_server(cluster.ports[0])
+        assert (await answering).outcome == "won"
+        assert (await session.wait_finished()).result == "done"
+        kinds: list[type] = []
+        while TurnFinished not in kinds:
+            news = await anext(events)
+            assert isinstance(news, Seen)  # no snapshot was needed
+            kinds.append(type(news.event))
+        assert kinds.count(TurnResumed) == 1
+
+
+async def test_the_same_past_by_snapshot_by_replay_and_by_pages(cluster: Cluster) -> None:
+    async with device(cluster) as alice, device(cluster) as other, device(cluster) as third:
+        session = await alice.start("streams", "300")
+        await session.wait_finished()
+        for text in ("3", "2"):
+            await session.send(text)
+            await session.wait_finished()
+        replayed, paged = other.session(session.id), third.session(session.id)
+        news = replayed.events()
+        await replayed.attach(since=Position("", 0))
+        await replayed.wait_for(lambda state: True if state.seq == session.state.seq else None)
+        assert not isinstance(await anext(news), Renewed)
+        await paged.attach(limit=1)
+        assert paged.has_older
+        while await paged.history(limit=1):
+            pass
+        assert [placed.message.text for placed in paged.state.ordered] == [
+            placed.message.text for placed in replayed.state.ordered
+        ]
+        assert dump(replayed.state) == dump(session.state)
+
+
+async def test_a_device_runs_its_tool(cluster: Cluster) -> None:
+    async with device(cluster) as alice:
+        session = await alice.start("finds", "go")
+        asked = await session.wait_interrupt(kind="client_tool")
+        update = ToolUpdate("tool-output-available", asked.toolCallId or "", output="here")
+        [result] = await session.update(update)
+        assert result.outcome == "won"
+        assert (await session.wait_finished()).result == "here"
+
+
+async def test_strangers(cluster: Cluster) -> None:
+    eve = cluster.token("eve", sessions=["mine"])
+    async with device(cluster) as alice, device(cluster, token=eve) as stranger:
+        session = await alice.start("asks", "go")
+        asked = await session.wait_interrupt()
+        hers = stranger.session(session.id)
+        with pytest.raises(NotFound):
+            await hers.attach()
+        with pytest.raises(NotFound):
+            await hers.approve(asked.id)
+        assert await stranger.inbox() == []
+    with pytest.raises(Unauthenticated):
+        async with device(cluster, token="nonsense"):
+            pass
+
+
+async def test_the_commands(cluster: Cluster) -> None:
+    async with device(cluster) as alice:
+        session = await alice.start("asks", "Refund, please.")
+        asked = await session.wait_interrupt()
+        code, said = await command(cluster, "inbox")
+        assert code == 0
+        assert asked.id in said
+        assert '"amount":200.0' in said
+        code, said = await command(cluster, "inbox", "--json")
+        assert msgspec.json.decode(said.splitlines()[0])["id"] == asked.id
+        code, said = await command(cluster, "approve", asked.id, "--reason", "fine")
+        assert (code, "approved by alice: fine" in said) == (0, True)
+        code, said = await command(cluster, "deny", asked.id)
+        assert (code, "Too late" in said, "approved by alice" in said) == (3, True, True)
+        code, said = await command(cluster, "answer", asked.id, '{"approved": "true"}', "--json")
+        assert (code, msgspec.json.decode(said)["outcome"]) == (3, "lost")
+        code, said = await command(cluster, "approve", "i_nonsense.s_nonsense")
+        assert (code, "(not_found)" in said) == (1, True)
+        code, said = await command(cluster, "answer", asked.id, "{nonsense")
+        assert (code, "is not JSON" in said) == (2, True)
+        await session.wait_finished()
+        code, said = await command(cluster, "tail", session.id, "--until-idle")
+        assert (code, "alice: Refund, please." in said) == (0, True)
+        code, said = await command(cluster, "tail", session.id, "--since", "0", "--until-idle", "--json")
+        lines = [msgspec.json.decode(line) for line in said.splitlines()]
+        assert [line["event"]["type"] for line in lines][:2] == ["session.created", "message"]
+        assert lines[-1]["event"]["type"] == "turn.finished"
+
+
+async def command(cluster: Cluster, *words: str) -> tuple[int, str]:
+    """One command as a process: its exit code, and all that it said."""
+    url, token = f"http://127.0.0.1:{cluster.ports[0]}", cluster.token("alice")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "holdfast", *words, "--url", url, "--token", token,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode()

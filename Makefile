@@ -50,7 +50,7 @@ fmt: .venv/.ready-test  ## Put the code in its usual form
 	@$(BIN)/ruff format .
 
 bench: .venv/.ready-test  ## Measure
-	@$(BIN)/python -m pytest -m bench --timeout=1800 -s tests/bench
+	@for bench in tests/bench/bench_*.py; do echo; echo "$$bench"; PYTHONPATH=. $(BIN)/python $$bench || exit 1; done
 
 chaos: .venv/.ready-test  ## The tests that take long
 	@$(PYTEST) -m long --timeout=3600

@@ -22,6 +22,7 @@ from holdfast.gateways.rest.routes import ROUTES
 CONSOLE = Path(__file__).parent / "console"
 #: For the page: no address of ours in another site's logs, no guessing of types, no framing.
 PAGE_HEADERS = {
+    b"content-security-policy": b"default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'",
     b"referrer-policy": b"no-referrer",
     b"x-content-type-options": b"nosniff",
     b"x-frame-options": b"DENY",
@@ -56,7 +57,7 @@ class Page:
     """The static page: files, with headers that keep others from using it."""
 
     def __init__(self) -> None:
-        self._files = StaticFiles(directory=CONSOLE, html=True, check_dir=False)
+        self._files = StaticFiles(directory=CONSOLE, html=True, check_dir=False, follow_symlink=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:

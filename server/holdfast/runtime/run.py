@@ -15,14 +15,13 @@ import structlog
 from holdfast.core import decisions, turns
 from holdfast.core.commit import Commit, Fence, Writer
 from holdfast.core.errors import HoldfastError, ReplayDiverged
-from holdfast.core.events import Event, TurnEnd, TurnStarted, UnknownEvent, decode
-from holdfast.core.folding import State, fold, load
+from holdfast.core.events import TurnEnd
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Decision
-from holdfast.core.messages import Message
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.app import Agent
 from holdfast.runtime.execution import Environment, Execution
+from holdfast.runtime.history import beginning, events_since
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.transcript import Transcript, rewinding, without_void
 from holdfast.runtime.turn import Turn
@@ -47,11 +46,12 @@ class Run:
         agent: Agent,
         door: Door,
         log: Log,
+        histories: Histories,
         lease_ms: int,
         retain_events: int = retention.RETAIN_EVENTS,
     ) -> None:
         self._environment, self._agent = environment, agent
-        self._door, self._log, self._lease_ms = door, log, lease_ms
+        self._door, self._log, self._histories, self._lease_ms = door, log, histories, lease_ms
         self._retain_events = retain_events
         self._execution: Execution | None = None
         self._writer: TurnWriter | None = None
@@ -249,49 +249,16 @@ class Run:
             raise LeaseLost(f"{turn.id}: its session is gone")
         writer.set_clock(view.now_ms)
         await writer.look()
-        events, head = await self._events(turn.session)
-        own = [(seq, event) for seq, _, event in events]
-        transcript, voided = without_void(turn.id, turn.message, own, operations)
+        begins = turn.begins or await beginning(self._log, turn)
+        events, head = await events_since(self._log, turn.session, begins)
+        transcript, voided = without_void(turn.id, turn.message, events, operations)
         writer.transcript = transcript
         writer.loaded(head)
         if voided:
             await _rewind(writer)
-        history, cause = await self._history(turn, events)
+        history, cause = await self._histories.before(turn, begins)
         journal = Journal(turn.id, operations, view.interrupts)
         return Execution(self._environment, view.session, writer, journal, history, cause)
-
-    async def _events(self, session: str) -> tuple[list[tuple[int, int, Event]], int]:
-        events: list[tuple[int, int, Event]] = []
-        after = 0
-        while True:
-            page = await self._log.page(session, after)
-            for entry in page.entries:
-                event = decode(entry.data)
-                if not isinstance(event, UnknownEvent):
-                    events.append((entry.seq, entry.at, event))
-                after = entry.seq
-            if not page.entries or after >= page.head:
-                return events, page.head
-
-    async def _history(
-        self, turn: TurnRecord, events: list[tuple[int, int, Event]]
-    ) -> tuple[list[Message], Message | None]:
-        """The messages before the turn started, and the one that caused it: the same in every run."""
-        folded = await self._log.folded(turn.session)
-        state = load(folded) if folded else State()
-        for seq, at, event in events:
-            if isinstance(event, TurnStarted) and event.turn == turn.id:
-                break
-            fold(state, seq, at, event)
-        return before(state, turn)
-
-
-def before(state: State, turn: TurnRecord) -> tuple[list[Message], Message | None]:
-    """What was said before a turn; messages of turns that come later are not yet said."""
-    finished = {own_id for own_id, one in state.turns.items() if one.status == "finished"}
-    said = [one.message for one in state.ordered if one.place.turn is None or one.place.turn in finished]
-    cause = state.messages.get(turn.cause) if turn.cause else None
-    return said, cause.message if cause else None
 
 
 async def finishing(

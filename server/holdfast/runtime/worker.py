@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from holdfast.core import turns
 from holdfast.core.commit import Commit
@@ -22,6 +23,7 @@ from holdfast.core.ids import session_of
 from holdfast.core.turns import LEASE_MS, TurnRecord, next_status
 from holdfast.runtime.app import Agent, App
 from holdfast.runtime.execution import Environment
+from holdfast.runtime.history import Histories
 from holdfast.runtime.run import Run
 from holdfast.store.backoff import Backoff
 from holdfast.store.door import Done, Door
@@ -63,6 +65,7 @@ class Worker:
         )
         self._executed = executed
         self._retain_events = retain_events
+        self._histories = Histories(logs)
         self._jobs = Jobs(door.connection, door.keys)
         self._hints: deque[str] = deque(maxlen=10_000)
         self._looks: set[str] = set()
@@ -157,15 +160,18 @@ class Worker:
             await self._door.commit(Commit(turn.session, "unhint", guards=[turn], drop_jobs=[turn.job]))
             return
         commit, fence = turns.take(turn, view.epoch, self._lease_ms)
-        if isinstance(await self._door.commit(commit), Done):
-            taken = next(put for put in commit.puts if isinstance(put, TurnRecord))
-            run = Run(environment, agent, self._door, self._log, self._lease_ms, self._retain_events)
+        done = await self._door.commit(commit)
+        if isinstance(done, Done):
+            taken = _as_written(next(put for put in commit.puts if isinstance(put, TurnRecord)))
+            if not turn.started:
+                taken = replace(taken, begins=done.first)  # noted with the record's next write
+            run = Run(environment, agent, self._door, self._log, self._histories, self._lease_ms, self._retain_events)
             self._runs[own_id] = run
             self._tasks[own_id] = tasks.create_task(self._carry(run, agent, taken, fence), name=own_id)
 
     async def _carry(self, run: Run, agent: Agent, turn: TurnRecord, fence: Any) -> None:
         try:
-            await run.run(_as_written(turn), fence)
+            await run.run(turn, fence)
         except HoldfastError as error:
             log.warning("turn let go", turn=turn.id, why=str(error))
         except Exception:
@@ -204,6 +210,4 @@ class Worker:
 
 
 def _as_written(turn: TurnRecord) -> TurnRecord:
-    from msgspec.structs import replace
-
     return replace(turn, version=turn.version + 1)

@@ -24,6 +24,10 @@ class Deadlines:
         now, *names = await self._connection.run(DUE, keys, [SWEEP_MAX])
         return int(now), [name.decode() for name in names]
 
+    async def forget(self, partition: int, name: str) -> None:
+        """Drop the deadline of a session that is gone: no commit can."""
+        await self._connection.execute("ZREM", self._keys.deadlines(partition), name)
+
     async def put_back(self, partition: int, name: str, now_ms: int) -> bool:
         """It could not be settled: try again later, each time later; or, after the last time, never (False)."""
         failing = self._keys.failing(partition)

@@ -10,7 +10,7 @@ from holdfast.commands.events import EventPage
 from holdfast.commands.inbox import InboxPage
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot, TurnShown
 from holdfast.gateways.minting import Minted, Wanted
-from holdfast.gateways.rest import events, interrupts, sessions, tokens, turns
+from holdfast.gateways.rest import agents, events, interrupts, sessions, tokens, turns
 from holdfast.gateways.rest.exchange import Handler
 from holdfast.protocol.frames import Answered, Ok
 
@@ -165,6 +165,13 @@ ROUTES: tuple[Route, ...] = (
         summary="Mint a token, within your own rights.",
         body=Wanted,
         replies={201: Minted},
+    ),
+    Route(
+        method="GET",
+        path="/v1/agents",
+        handler=agents.agents,
+        summary="The agents that can be talked to.",
+        replies={200: agents.Agents},
     ),
     later("/v1/gates"),
     later("/v1/gates", "POST"),

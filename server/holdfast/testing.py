@@ -110,9 +110,7 @@ class Harness:
         """Let time pass for the store, and settle what has become due."""
         keys = self.door.keys
         for partition in range(keys.partitions):
-            await self.connection.execute(
-                "HINCRBY", keys.meta(partition), "clock_offset_ms", milliseconds(duration)
-            )
+            await self.connection.execute("HINCRBY", keys.meta(partition), "clock_offset_ms", milliseconds(duration))
         while await self.sweeper.sweep():
             pass
 
@@ -240,9 +238,7 @@ class TestSession:
 
     # What tests wait for.
 
-    async def wait_interrupt(
-        self, *, tool: Tool[..., Any] | None = None, kind: str | None = None
-    ) -> Interrupt:
+    async def wait_interrupt(self, *, tool: Tool[..., Any] | None = None, kind: str | None = None) -> Interrupt:
         """The open interrupt of this tool or kind, once there is one."""
 
         async def find() -> Interrupt | None:

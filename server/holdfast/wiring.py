@@ -50,19 +50,13 @@ class Server(msgspec.Struct, frozen=True):
 async def opened(settings: Settings, name: str) -> AsyncGenerator[OpenStore]:
     """The store of these settings. Raises SettingsError if none is named, and as `open_store` does."""
     if settings.redis is None:
-        raise SettingsError(
-            "Set HOLDFAST_REDIS (or --redis) to the store's URL: redis://, rediss:// or unix://."
-        )
-    async with open_store(
-        settings.redis, name=name, prefix=settings.prefix, partitions=settings.partitions
-    ) as store:
+        raise SettingsError("Set HOLDFAST_REDIS (or --redis) to the store's URL: redis://, rediss:// or unix://.")
+    async with open_store(settings.redis, name=name, prefix=settings.prefix, partitions=settings.partitions) as store:
         yield store
 
 
 @asynccontextmanager
-async def serving(
-    settings: Settings, store: OpenStore, auth: Authenticate | None = None
-) -> AsyncGenerator[Server]:
+async def serving(settings: Settings, store: OpenStore, auth: Authenticate | None = None) -> AsyncGenerator[Server]:
     """A server on an open store, with its hub and its sweeper. `auth` knows who is there by other means."""
     backend = Backend(store.door, store.log, store.manifests)
     hub_settings = HubSettings()
@@ -105,13 +99,9 @@ def application(
 @asynccontextmanager
 async def working(settings: Settings, store: OpenStore, app: App) -> AsyncGenerator[Worker]:
     """A worker on an open store, and what wakes it. It is the caller's to `run` and to `stop`."""
-    worker = Worker(
-        app, store.door, store.log, store.manifests, slots=settings.concurrency, lease_ms=settings.lease_ms
-    )
+    worker = Worker(app, store.door, store.log, store.manifests, slots=settings.concurrency, lease_ms=settings.lease_ms)
     # A lost wake-up costs a poll: there is nothing to do about a gap.
-    wake = store.subscription(
-        lambda _, payload: worker.woken(payload), lambda: None, name="holdfast-worker-sub"
-    )
+    wake = store.subscription(lambda _, payload: worker.woken(payload), lambda: None, name="holdfast-worker-sub")
     await wake.open()
     try:
         for partition in range(store.keys.partitions):
@@ -218,8 +208,4 @@ def _middleware(settings: Settings) -> list[Middleware]:
         return []
     headers = ["Authorization", "Content-Type", "Last-Event-ID"]
     methods = ["GET", "POST", "PUT", "DELETE"]
-    return [
-        Middleware(
-            CORSMiddleware, allow_origins=settings.origins, allow_methods=methods, allow_headers=headers
-        )
-    ]
+    return [Middleware(CORSMiddleware, allow_origins=settings.origins, allow_methods=methods, allow_headers=headers)]

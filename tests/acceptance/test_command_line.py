@@ -118,9 +118,7 @@ def test_dev_is_all_in_one_and_says_one_line(agent: str, tmp_path: Path) -> None
         shown = ask(url, None, "GET", f"/v1/sessions/{session['id']}")["snapshot"]
         assert shown["messages"][-1]["parts"][0]["text"] == "hello"
 
-        refused(
-            run("dev", agent, "--port", str(parse(url).http.rpartition(":")[2]), "--data", data), "in use"
-        )
+        refused(run("dev", agent, "--port", str(parse(url).http.rpartition(":")[2]), "--data", data), "in use")
         refused(run("dev", agent, "--port", "0", "--data", data), "in use")
         assert stopped(process) == (0, "", "")
     with started("dev", agent, "--port", "0", "--data", data) as process:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.acceptance.cluster import Cluster, Device, Process, wait_until
 
 LEASE = {"HOLDFAST_LEASE_MS": "1200"}
@@ -223,7 +222,9 @@ async def test_a_server_with_twenty_devices_dies(tmp_path: Path) -> None:
         cluster.servers[0].kill()
         assert len(places) == 20
         for device in devices:
-            seqs = [frame["seq"] for frame in device.frames if frame.get("seq") and frame["type"] in ("event", "attached")]
+            seqs = [
+                frame["seq"] for frame in device.frames if frame.get("seq") and frame["type"] in ("event", "attached")
+            ]
             back = await cluster.device(server=1)
             await back.attach(session, {"epoch": places[0]["epoch"], "seq": max(seqs)})
             await back.event("turn.finished")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import redis.asyncio
-
 from tests.acceptance.cluster import Cluster, Device, Process
 
 GROWTH_MAX_BYTES = 5_000_000  # of one process, for 10,000 waiting turns

@@ -7,7 +7,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-
 from tests.acceptance.cluster import Cluster, Device
 
 ROUNDS = 1_000
@@ -38,10 +37,14 @@ async def one_round(alice: Device, bob: Device, session: str, count: int) -> Non
     second = await alice.interrupt(start, turn=turn, input={"order_id": "B-2", "amount": 2.0})
     if count % 2:
         # Both at once, most often before the worker has said that it waits.
-        outcomes = await asyncio.gather(alice.answer(first, {"approved": True}), bob.answer(second, {"approved": False}))
+        outcomes = await asyncio.gather(
+            alice.answer(first, {"approved": True}), bob.answer(second, {"approved": False})
+        )
     else:
         await alice.event("turn.waiting", start, turn=turn)
-        outcomes = await asyncio.gather(alice.answer(first, {"approved": True}), bob.answer(second, {"approved": False}))
+        outcomes = await asyncio.gather(
+            alice.answer(first, {"approved": True}), bob.answer(second, {"approved": False})
+        )
     assert [one["outcome"] for one in outcomes] == ["won", "won"]
     end = await alice.event("turn.finished", start, turn=turn)
     assert end["result"] == ["done", "denied"]

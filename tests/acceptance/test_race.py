@@ -12,7 +12,6 @@ from typing import Any
 
 import httpx2
 import pytest
-
 from tests.acceptance.cluster import Cluster, Device
 
 DEVICES = 50
@@ -56,7 +55,9 @@ async def conflicts(cluster: Cluster) -> float:
     for port in cluster.ports:
         async with httpx2.AsyncClient() as client:
             text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
-        total += sum(float(value) for value in re.findall(r"^holdfast_commit_conflicts_total (\S+)", text, re.M))
+        total += sum(
+            float(value) for value in re.findall(r"^holdfast_commit_conflicts_total (\S+)", text, re.MULTILINE)
+        )
     return total
 
 
@@ -102,7 +103,7 @@ async def one_round(cluster: Cluster, devices: list[Device], rest: Rest, session
     asked = [answer for place in range(len(devices)) for answer in answers(place)]
     replies = await asyncio.gather(*asked)
     pairs = list(zip(replies[::2], replies[1::2], strict=True))
-    assert all(first["outcome"] == second["outcome"] for first, second in pairs), "a repeated ref was answered otherwise"
+    assert all(first["outcome"] == second["outcome"] for first, second in pairs), "a repeated ref, another answer"
     winners = [first for first, _ in pairs if first["outcome"] == "won"]
     assert len(winners) == 1, f"{len(winners)} won"
     decisions = {json.dumps(reply["decision"], sort_keys=True) for reply in replies}

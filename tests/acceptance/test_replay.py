@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.acceptance.cluster import Cluster, Device
 
 from holdfast.core.events import decode
 from holdfast.core.folding import State, dump, fold, from_snapshot
-from tests.acceptance.cluster import Cluster, Device
 
 CHUNKS = 5_000
 RETURNS = 100
@@ -47,9 +47,7 @@ class Folding:
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("pause", ["0.03", ""], ids=["stream", "burst"])
-async def test_killed_and_back_a_hundred_times(
-    tmp_path: Path, request: pytest.FixtureRequest, pause: str
-) -> None:
+async def test_killed_and_back_a_hundred_times(tmp_path: Path, request: pytest.FixtureRequest, pause: str) -> None:
     chance = random.Random(int(request.config.option.hypothesis_seed))
     async with Cluster(tmp_path, servers=2) as cluster:
         witness = await cluster.device()

@@ -45,9 +45,7 @@ class Peer:
     async def say(self, frame: dict[str, Any] | frames.Frame) -> None:
         await self.socket.send(msgspec.json.encode(frame).decode())
 
-    async def event(
-        self, seq: int, event: dict[str, Any], from_: int | None = None, session: str = "s"
-    ) -> None:
+    async def event(self, seq: int, event: dict[str, Any], from_: int | None = None, session: str = "s") -> None:
         frame = {"type": "event", "session": session, "seq": seq, "at": 1_000 + seq, "event": event}
         await self.say(frame if from_ is None else frame | {"from": from_})
 

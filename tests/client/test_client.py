@@ -275,9 +275,7 @@ async def test_a_session_that_is_not_ours_raises_and_later_ends_its_feeds() -> N
     async def script(peer: Peer) -> None:
         await peer.greet()
         attach = await peer.expect("attach")
-        await peer.say(
-            {"type": "error", "ref": attach["ref"], "code": "not_found", "message": "No.", "retry": False}
-        )
+        await peer.say({"type": "error", "ref": attach["ref"], "code": "not_found", "message": "No.", "retry": False})
         attach = await peer.expect("attach")
         await peer.say(attached(attach, 1))
         await peer.expect("cancel")
@@ -347,9 +345,7 @@ async def test_older_history_completes_the_state() -> None:
 
     async def script(peer: Peer) -> None:
         await peer.greet()
-        await peer.say(
-            attached(await peer.expect("attach"), 9, snapshot=SNAPSHOT | {"more": True, "before": 6})
-        )
+        await peer.say(attached(await peer.expect("attach"), 9, snapshot=SNAPSHOT | {"more": True, "before": 6}))
         history = await peer.expect("history")
         assert history["before"] == 6
         events = [
@@ -377,9 +373,7 @@ async def test_a_command_without_an_answer_is_repeated_under_its_ref() -> None:
         send = await peer.expect("send")
         if peer.number == 1:
             return  # gone, and nobody knows whether it was done
-        await peer.say(
-            {"type": "ok", "ref": send["ref"], "session": "s", "epoch": "e1", "seq": 4, "turn": "t_1.s"}
-        )
+        await peer.say({"type": "ok", "ref": send["ref"], "session": "s", "epoch": "e1", "seq": 4, "turn": "t_1.s"})
         await peer.until_gone()
 
     async with scripted(script) as server, connect(server) as device:
@@ -393,9 +387,7 @@ async def test_what_cannot_be_done_now_is_repeated_and_what_cannot_be_done_is_ra
     async def script(peer: Peer) -> None:
         await peer.greet()
         first = await peer.expect("answer")
-        await peer.say(
-            {"type": "error", "ref": first["ref"], "code": "busy", "message": "Busy.", "retry": True}
-        )
+        await peer.say({"type": "error", "ref": first["ref"], "code": "busy", "message": "Busy.", "retry": True})
         assert await peer.expect("answer") == first
         details = {"kind": "approval"}
         refusal = {
@@ -438,12 +430,8 @@ async def test_losing_is_a_result() -> None:
         assert approve["payload"] == {"approved": True, "input": None}
         await peer.say({"type": "answered", "ref": approve["ref"], "outcome": "lost", "decision": DECISION})
         update = await peer.expect("update")
-        assert update["updates"] == [
-            {"type": "tool-output-available", "toolCallId": "call_1", "output": None}
-        ]
-        results = [
-            {"toolCallId": "call_1", "error": {"code": "forged_output", "message": "No.", "retry": False}}
-        ]
+        assert update["updates"] == [{"type": "tool-output-available", "toolCallId": "call_1", "output": None}]
+        results = [{"toolCallId": "call_1", "error": {"code": "forged_output", "message": "No.", "retry": False}}]
         await peer.say({"type": "updated", "ref": update["ref"], "results": results})
         await peer.until_gone()
 
@@ -496,15 +484,11 @@ async def test_the_turn_that_was_caused_here_is_the_one_that_is_waited_for() -> 
         start = await peer.expect("start")
         assert start["agent"] == "support"
         assert "input" not in start
-        await peer.say(
-            {"type": "ok", "ref": start["ref"], "session": "s", "epoch": "e1", "seq": 3, "turn": "t_2.s"}
-        )
+        await peer.say({"type": "ok", "ref": start["ref"], "session": "s", "epoch": "e1", "seq": 3, "turn": "t_2.s"})
         await peer.say(attached(await peer.expect("attach"), 3))
         for seq, turn in ((4, "t_1.s"), (6, "t_2.s")):
             await peer.event(seq, {"type": "turn.started", "turn": turn, "agent": "support"})
-            await peer.event(
-                seq + 1, {"type": "turn.finished", "turn": turn, "status": "completed", "result": turn}
-            )
+            await peer.event(seq + 1, {"type": "turn.finished", "turn": turn, "status": "completed", "result": turn})
         await peer.until_gone()
 
     async with scripted(script) as server, connect(server) as device:

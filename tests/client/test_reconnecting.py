@@ -75,9 +75,7 @@ def test_an_expired_token_stops_only_who_has_no_other() -> None:
     assert isinstance(refusal_of_close(4001, "", None, fresh_token=False), TokenExpired)
 
 
-@pytest.mark.parametrize(
-    ("status", "stops"), [(401, True), (403, True), (404, True), (429, False), (502, False)]
-)
+@pytest.mark.parametrize(("status", "stops"), [(401, True), (403, True), (404, True), (429, False), (502, False)])
 def test_a_status_instead_of_a_socket(status: int, stops: bool) -> None:
     assert (refusal_of_status(status) is not None) == stops
 

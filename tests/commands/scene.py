@@ -49,9 +49,7 @@ class Scene:
 
     @classmethod
     async def begin(cls, backend: Backend, principal: Principal = ALICE, ref: str = "start") -> Scene:
-        started = await starting.start(
-            backend, principal, Start(ref, "support", message="Refund A-17"), "test"
-        )
+        started = await starting.start(backend, principal, Start(ref, "support", message="Refund A-17"), "test")
         assert started.session is not None
         assert started.turn is not None
         scene = cls(backend, started.session)
@@ -77,9 +75,7 @@ class Scene:
         self.writer = msgspec.structs.replace(self.writer, number=self.writer.number + 1)
         return self.writer
 
-    async def ask(
-        self, kind: Kind = "approval", *, expires_in_ms: int | None = None, **more: Any
-    ) -> Interrupt:
+    async def ask(self, kind: Kind = "approval", *, expires_in_ms: int | None = None, **more: Any) -> Interrupt:
         """Open an interrupt."""
         self.asked += 1
         operation = f"tool:refund:{self.asked}"
@@ -133,9 +129,7 @@ class Scene:
             "refs": sorted(pairs(await connection.execute("HGETALL", keys.refs(self.session)))),
             "inbox": await connection.execute("ZRANGE", keys.inbox(partition), 0, -1, "WITHSCORES"),
             "deadlines": await connection.execute("ZRANGE", keys.deadlines(partition), 0, -1, "WITHSCORES"),
-            "jobs": await connection.execute(
-                "ZRANGE", keys.jobs(partition, "support@1"), 0, -1, "WITHSCORES"
-            ),
+            "jobs": await connection.execute("ZRANGE", keys.jobs(partition, "support@1"), 0, -1, "WITHSCORES"),
         }
 
 

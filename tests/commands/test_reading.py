@@ -51,8 +51,7 @@ async def test_putting_a_member_twice_changes_nothing(scene: Scene) -> None:
 
 async def test_pages_of_sessions_hold_each_once_over_all_partitions(backend: Backend) -> None:
     started = {
-        (await starting.start(backend, ALICE, Start(f"r{index}", "support"), "test")).session
-        for index in range(25)
+        (await starting.start(backend, ALICE, Start(f"r{index}", "support"), "test")).session for index in range(25)
     }
     await starting.start(backend, BOB, Start("r", "support"), "test")
     for reader in (ALICE, Principal("alice", sessions=("mine", "nothing-*"))):

@@ -14,9 +14,7 @@ from holdfast.protocol.frames import ToolUpdate, Update, UpdateResult
 
 async def update(scene: Scene, *items: ToolUpdate, ref: str = "u1", **more: Any) -> list[UpdateResult]:
     by = more.pop("by", ALICE)
-    updated = await updating.update(
-        scene.backend, by, Update(ref, scene.session, list(items), **more), "test"
-    )
+    updated = await updating.update(scene.backend, by, Update(ref, scene.session, list(items), **more), "test")
     return updated.results
 
 

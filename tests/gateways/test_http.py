@@ -79,9 +79,7 @@ async def test_answers_say_by_their_status_how_they_ended(rest: Web) -> None:
     assert [one["id"] for one in inbox["interrupts"]] == [shown.id]
     won = await rest.post(f"/v1/interrupts/{shown.id}/answer", {**YES, "ref": "a1"})
     assert (won.status_code, won.json()["outcome"]) == (200, "won")
-    again = await rest.post(
-        f"/v1/sessions/{scene.session}/interrupts/{shown.id}/answer", {**YES, "ref": "a1"}
-    )
+    again = await rest.post(f"/v1/sessions/{scene.session}/interrupts/{shown.id}/answer", {**YES, "ref": "a1"})
     assert (again.status_code, again.json()) == (200, won.json())
     lost = await rest.post(f"/v1/interrupts/{shown.id}/answer", YES)
     assert (lost.status_code, lost.json()["outcome"]) == (409, "lost")
@@ -179,9 +177,7 @@ async def test_what_is_malformed_is_refused_with_its_place(
 
 
 async def test_a_body_must_be_json(rest: Web) -> None:
-    refused = await rest.post(
-        "/v1/sessions", headers={"Content-Type": "text/plain"}, content=b'{"agent":"x"}'
-    )
+    refused = await rest.post("/v1/sessions", headers={"Content-Type": "text/plain"}, content=b'{"agent":"x"}')
     assert code(refused) == "bad_request"
 
 

@@ -188,9 +188,7 @@ async def test_a_slow_session_holds_up_neither_another_nor_a_ping(
         assert refs == ["c1", "c2"]
 
 
-async def test_too_many_commands_wait_and_none_is_lost(
-    store_url: str, connection: Connection, raw: bool
-) -> None:
+async def test_too_many_commands_wait_and_none_is_lost(store_url: str, connection: Connection, raw: bool) -> None:
     limits = Limits(pending_max=4)
     async with running(store_url, connection, raw=raw, limits=limits) as server, server.device() as peer:
         session = await start(peer)
@@ -348,9 +346,7 @@ async def test_no_pong_closes(store_url: str, connection: Connection) -> None:
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_drain_tells_all_and_closes_them_spread(
-    store_url: str, connection: Connection, raw: bool
-) -> None:
+async def test_a_drain_tells_all_and_closes_them_spread(store_url: str, connection: Connection, raw: bool) -> None:
     async with (
         running(store_url, connection, raw=raw, window_ms=300) as server,
         contextlib.AsyncExitStack() as stack,

@@ -112,9 +112,7 @@ async def test_a_feed_that_loses_every_third_message_still_delivers_all(
             assert len(device.of("event")) == world.written
 
 
-async def test_more_than_is_held_while_reading_is_read_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_more_than_is_held_while_reading_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "HELD_MAX", 3)
     async with world.node() as node:
         device = node.device()
@@ -192,9 +190,7 @@ async def test_a_deleted_session_tells_its_devices_and_ends(world: World) -> Non
         await device.attach()
         record = (await world.door.read("s1")).session
         assert record is not None
-        await world.commit(
-            Commit("s1", "test", buries=True, guards=[record], events=[SessionDeleted(by=ALICE.by)])
-        )
+        await world.commit(Commit("s1", "test", buries=True, guards=[record], events=[SessionDeleted(by=ALICE.by)]))
         error = await device.wait_frame("error")
         assert (error["code"], error["details"]) == ("gone", {"session": "s1"})
         assert device.of("event")[-1]["event"]["type"] == "session.deleted"

@@ -277,9 +277,7 @@ async def stream(world: World, chance: random.Random, until: asyncio.Event) -> N
     """Bursts of commits, some of which compact what is before them."""
     compacted = 2
     while not until.is_set():
-        await asyncio.gather(
-            *(world.chunks("s1", ["x"] * chance.randint(1, 5)) for _ in range(chance.randint(1, 12)))
-        )
+        await asyncio.gather(*(world.chunks("s1", ["x"] * chance.randint(1, 5)) for _ in range(chance.randint(1, 12))))
         if chance.random() < 0.2:
             head = (await world.door.read("s1")).head
             erases = range(compacted, min(compacted + chance.randint(1, 300), head - 20))

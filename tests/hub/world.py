@@ -206,11 +206,7 @@ class TestDevice:
         return self._decoded
 
     def of(self, kind: str, session: str = "s1") -> list[dict[str, Any]]:
-        return [
-            frame
-            for frame in self.frames
-            if frame["type"] == kind and frame.get("session", session) == session
-        ]
+        return [frame for frame in self.frames if frame["type"] == kind and frame.get("session", session) == session]
 
     def position(self, session: str = "s1") -> int:
         """Where it is, having checked every step on the way."""

@@ -198,10 +198,7 @@ class InMemory:
             shown[name] = stored(msgspec.structs.replace(record, version=record.version - 1))
         for turn, (fence, held, number, result) in self.writers.items():
             shown[f"w:{turn}"] = f"{'' if held else '-'}{fence} {number} {result}"
-        return {
-            name.encode(): value if isinstance(value, bytes) else value.encode()
-            for name, value in shown.items()
-        }
+        return {name.encode(): value if isinstance(value, bytes) else value.encode() for name, value in shown.items()}
 
     def stored_refs(self) -> dict[bytes, bytes]:
         return {

@@ -204,9 +204,7 @@ class World(RuleBasedStateMachine):
     @rule(worker=workers, at_once=st.booleans())
     def a_worker_takes(self, worker: str, at_once: bool) -> None:
         turn = self.model.turn(next(iter(self.model.jobs)))
-        assert turn.status in ("ready", "blocked"), (
-            "a hint that leads to nothing is dropped by whoever ends the turn"
-        )
+        assert turn.status in ("ready", "blocked"), "a hint that leads to nothing is dropped by whoever ends the turn"
         commit, fence = turns.take(turn, self.model.epoch)
         self.decide(worker, commit)
         self.working.pop(worker, None)
@@ -272,9 +270,7 @@ class World(RuleBasedStateMachine):
     def a_worker_records(self, which: int, at_once: bool) -> None:
         worker, own = pick(self.idle, which)
         self.count += 1
-        done = Operation(
-            own.turn.id, f"step:s:{self.count}", "step", "done", outcome="done", value=self.count
-        )
+        done = Operation(own.turn.id, f"step:s:{self.count}", "step", "done", outcome="done", value=self.count)
         self.decide(worker, Commit(SESSION, "record", by=self.next_of(own), operations=[done]))
         self.perhaps_work(worker, at_once)
 
@@ -481,9 +477,7 @@ class World(RuleBasedStateMachine):
             return
         record = self.model.interrupt(name)
         assert record.status == "open"
-        assert (record.interrupt.expiresAt is None) == (
-            member("expire", record.id) not in self.model.deadlines
-        )
+        assert (record.interrupt.expiresAt is None) == (member("expire", record.id) not in self.model.deadlines)
 
     # How they do it.
 
@@ -750,8 +744,6 @@ def test_the_store_does_what_the_core_decides(world: type[World]) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
-    sys.stdout.write(
-        f"\n{world.steps} steps: {dict(world.outcomes)}\n"
-    )  # pytest shows it with -s, or if it fails
+    sys.stdout.write(f"\n{world.steps} steps: {dict(world.outcomes)}\n")  # pytest shows it with -s, or if it fails
     assert world.steps >= STEPS_AT_LEAST
     assert all(world.outcomes[word] for word in ("again", "stale", "fenced", "skipped", "early", "epoch"))

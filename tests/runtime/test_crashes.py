@@ -7,7 +7,7 @@ from typing import Any
 
 from holdfast import App, Call, Turn, tool
 from holdfast.core.events import TurnFinished
-from holdfast.testing import harness, wait_until
+from holdfast.testing import harness, wait_for, wait_until
 
 
 class Gate:
@@ -76,7 +76,6 @@ async def test_an_idempotent_call_runs_again_with_the_same_key(store_url: str) -
     async with harness(app, url=store_url) as h:
         session = await h.start("payer", message="go")
         await gate.reached.wait()
-        gate.open.set
         await h.kill_worker(restart=False)
         gate.open.set()
         await h.start_worker()
@@ -102,11 +101,10 @@ async def test_text_that_was_not_recorded_is_taken_back(store_url: str) -> None:
         session = await h.start("writer", message="go")
         await gate.reached.wait()
 
-        async def streamed() -> bool:
-            return "run 1" in await session.text()
+        async def streamed() -> bool | None:
+            return "run 1" in await session.text() or None
 
-        while not await streamed():
-            await asyncio.sleep(0)
+        await wait_for(streamed, "what the first worker wrote is in the log")
         await h.kill_worker()
         await session.wait_finished()
         assert await session.text() == "first run 2 end"

@@ -1,4 +1,4 @@
-"""Code that changes while turns wait: by version, by `patched`, and as a turn that is blocked until an operator acts."""
+"""Code that changes while turns wait: by version, by `patched`, and as a turn blocked until an operator acts."""
 
 from __future__ import annotations
 

@@ -30,9 +30,7 @@ async def test_all_waits_for_everybody(store_url: str) -> None:
 
     @app.agent("a", tools=[gated, free])
     async def agent(turn: Turn) -> list[str]:
-        one, two, three = await turn.all(
-            turn.call(gated, "x"), turn.call(free, "y"), turn.call(gated, "z")
-        )
+        one, two, three = await turn.all(turn.call(gated, "x"), turn.call(free, "y"), turn.call(gated, "z"))
         return [one.status, two.status, three.status]
 
     async with harness(app, url=store_url) as h:
@@ -179,7 +177,8 @@ async def test_cancel_while_waiting_closes_the_card(store_url: str) -> None:
         assert turn.end == "cancelled"
         late = await session.approve(ask)
         assert late.outcome == "lost"
-        assert late.decision is not None and late.decision.status == "cancelled"
+        assert late.decision is not None
+        assert late.decision.status == "cancelled"
         assert h.executions(gated) == 0
 
 
@@ -359,7 +358,8 @@ async def test_operations_of_tasks_of_ones_own_are_refused(store_url: str) -> No
     async with harness(app, url=store_url) as h:
         session = await h.start("a", message="go")
         turn = await session.wait_finished()
-        assert turn.error is not None and "task of your own making" in turn.error["message"]
+        assert turn.error is not None
+        assert "task of your own making" in turn.error["message"]
 
 
 async def test_code_that_swallows_the_cancellation_changes_nothing(store_url: str) -> None:
@@ -369,7 +369,7 @@ async def test_code_that_swallows_the_cancellation_changes_nothing(store_url: st
     async def agent(turn: Turn) -> str:
         try:
             result = await turn.call(gated, "x")
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - as careless code does
             await turn.write("swallowed")
             return "swallowed"
         finally:

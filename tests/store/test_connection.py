@@ -230,9 +230,7 @@ async def test_reconnecting_leaks_nothing(own_store: EmbeddedStore, at_once: Non
         before = open_files()
         for reconnects in range(1, 101):
             kill_clients(own_store)
-            await wait_until(
-                lambda n=reconnects: connection.statistics().connects == n + 1, "connected again"
-            )
+            await wait_until(lambda n=reconnects: connection.statistics().connects == n + 1, "connected again")
         assert open_files() <= before
         assert len(ask(own_store, "CLIENT", "LIST").splitlines()) == 2
 
@@ -349,9 +347,7 @@ async def test_a_bounced_script_survives_a_lost_connection(own_store: EmbeddedSt
         assert await replies[0] == 1
 
 
-async def test_a_script_is_sent_again_only_once(
-    connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_script_is_sent_again_only_once(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "pack", lambda _: b"*1\r\n$4\r\nPING\r\n")  # for SCRIPT LOAD
     with pytest.raises(NoScriptError):
         await connection.run(Script("never", "return 'never loaded'"), [], [])
@@ -445,9 +441,7 @@ async def test_a_wrong_password_is_refused_and_not_repeated(own_store: EmbeddedS
     assert "secret" not in caught.value.message
 
 
-@pytest.mark.parametrize(
-    "url", ["", "http://localhost", "redis://host:port", "redis://h/0?socket_read_size=x"]
-)
+@pytest.mark.parametrize("url", ["", "http://localhost", "redis://host:port", "redis://h/0?socket_read_size=x"])
 def test_a_url_that_is_none(url: str) -> None:
     with pytest.raises(StoreUnusable):
         Connection(url, name="test")

@@ -24,7 +24,7 @@ LUA = files("holdfast.store").joinpath("commit.lua").read_text()
 
 def arguments_of_words() -> dict[str, int]:
     table = LUA[LUA.index("local ARGUMENTS = {") : LUA.index("local TYPE_OF")]
-    return {word: int(count) for word, count in re.findall(r"^  (\w+) = (\d),", table, re.M)}
+    return {word: int(count) for word, count in re.findall(r"^  (\w+) = (\d),", table, re.MULTILINE)}
 
 
 def said(commit: Commit) -> list[list[str]]:

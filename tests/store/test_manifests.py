@@ -41,9 +41,7 @@ async def test_the_newest_version_counts_in_whatever_order_they_came(
     assert [one.version for one in await manifests.all()] == ["10"]
 
 
-async def test_after_a_roll_back_the_older_one_counts_again(
-    connection: Connection, manifests: Manifests
-) -> None:
+async def test_after_a_roll_back_the_older_one_counts_again(connection: Connection, manifests: Manifests) -> None:
     for version in ("1", "2"):
         await manifests.register(AgentManifest("support", version))
     await silent(connection, "support@2")

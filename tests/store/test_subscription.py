@@ -226,9 +226,7 @@ async def test_what_a_handler_raises_stops_nothing(store_url: str, heard: Heard)
     await subscription.close()
 
 
-async def test_a_healthy_idle_subscription_is_left_alone(
-    connection: Connection, store: EmbeddedStore
-) -> None:
+async def test_a_healthy_idle_subscription_is_left_alone(connection: Connection, store: EmbeddedStore) -> None:
     heard = Heard()
 
     async def publish(channel: str, payload: bytes) -> None:
@@ -260,9 +258,7 @@ async def test_a_wedged_subscription_is_found(
         await wait_until(lambda: heard.messages == [("a", b"heard")], "what came later was heard")
 
 
-async def test_a_store_that_is_away_for_all_is_no_wedged_subscription(
-    own_store: EmbeddedStore, heard: Heard
-) -> None:
+async def test_a_store_that_is_away_for_all_is_no_wedged_subscription(own_store: EmbeddedStore, heard: Heard) -> None:
     probed: list[str] = []
 
     async def publish(channel: str, payload: bytes) -> None:

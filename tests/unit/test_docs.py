@@ -89,18 +89,14 @@ def test_every_limit_with_its_default(name: str, value: int) -> None:
 def test_every_kind_of_interrupt(kind: Any) -> None:
     asked, answered = section("Interrupts, answers, decisions").split("### Answers")
     assert f"| `{kind}` | `{REASONS[kind]}` |" in asked
-    assert [
-        name for name in PAYLOADS[kind].__struct_encode_fields__ if not re.search(rf"\b{name}\b", answered)
-    ] == []
+    assert [name for name in PAYLOADS[kind].__struct_encode_fields__ if not re.search(rf"\b{name}\b", answered)] == []
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route(route: Any) -> None:
     text = section("REST") + section("Not built yet")
     path = re.escape(route.path)
-    assert re.search(rf"`?{route.method}\b[^|\n]*{path}(?![/\w{{])", text), (
-        f"{route.method} {route.path} is missing"
-    )
+    assert re.search(rf"`?{route.method}\b[^|\n]*{path}(?![/\w{{])", text), f"{route.method} {route.path} is missing"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))

@@ -68,10 +68,7 @@ async def support(turn: Turn) -> None:
 
 def conversation(turn: Turn) -> list[Said]:
     """What was said before, as the planner reads it."""
-    return [
-        Said("user" if message.role == "user" else "agent", words.text_of(message))
-        for message in turn.history
-    ]
+    return [Said("user" if message.role == "user" else "agent", words.text_of(message)) for message in turn.history]
 
 
 async def do(turn: Turn, step: Step, person: str) -> None:
@@ -109,9 +106,7 @@ async def refund_all(turn: Turn, refunds: list[Refund]) -> None:
     if not ready:
         return
     await say(turn, words.refunding([(order.id, money(amount)) for order, amount in ready]))
-    results = await turn.all(
-        *(turn.call(refund, order_id=order.id, amount=amount) for order, amount in ready)
-    )
+    results = await turn.all(*(turn.call(refund, order_id=order.id, amount=amount) for order, amount in ready))
     for (order, amount), result in zip(ready, results, strict=True):
         await say(turn, words.refunded(order.id, money(amount), result))
 

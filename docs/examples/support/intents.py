@@ -58,12 +58,8 @@ _INTENTS: dict[Intent, re.Pattern[str]] = {
         r"\b(?:check\w*|look(?:ing)? (?:up|at|into)|details?|info\w*|show|tell me|update|news|state)\b",
         r"\b(?:progress|find|received?|see)\b",
     ),
-    "thanks": _any(
-        r"\b(?:thank\w*|thx|ty|cheers|much appreciated|great job|perfect|awesome|bye|goodbye|see you)\b"
-    ),
-    "greet": _any(
-        r"^\W*(?:hi|hey|hello|hiya|howdy|greetings|good (?:morning|afternoon|evening|day)|moin|servus)\b"
-    ),
+    "thanks": _any(r"\b(?:thank\w*|thx|ty|cheers|much appreciated|great job|perfect|awesome|bye|goodbye|see you)\b"),
+    "greet": _any(r"^\W*(?:hi|hey|hello|hiya|howdy|greetings|good (?:morning|afternoon|evening|day)|moin|servus)\b"),
     "yes": _any(
         r"^\W*(?:yes|yep|yeah|yup|sure|ok(?:ay)?|correct|right|exactly|indeed|of course)\b",
         r"^\W*(?:absolutely|definitely)\b",

@@ -150,9 +150,7 @@ def numbered_anyhow(text: str, known: Iterable[str]) -> list[Mention]:
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The one known order that may have been meant: figures swapped, one figure or the letter mistaken."""
     letters, digits = _key(name)
-    swapped = [
-        order for order in known if _key(order)[0] == letters and sorted(_key(order)[1]) == sorted(digits)
-    ]
+    swapped = [order for order in known if _key(order)[0] == letters and sorted(_key(order)[1]) == sorted(digits)]
     near = [order for order in known if _distance(_key(order), (letters, digits)) == 1]
     for candidates in (swapped, near):
         if len(candidates) == 1:
@@ -232,9 +230,7 @@ def unread_number(text: str) -> bool:
     return bool(re.search(r"\d", _PERIODS.sub(" ", text)))
 
 
-_PERIODS = re.compile(
-    r"\b\d+\s?(?:days?|weeks?|months?|years?|hours?|times|x|pieces?|items?)\b", re.IGNORECASE
-)
+_PERIODS = re.compile(r"\b\d+\s?(?:days?|weeks?|months?|years?|hours?|times|x|pieces?|items?)\b", re.IGNORECASE)
 
 
 def _amount(match: re.Match[str]) -> Amount:
@@ -268,16 +264,12 @@ _ORDINALS = {
     "first": 0, "1st": 0, "former": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3,
     "fifth": 4, "5th": 4, "sixth": 5, "6th": 5, "last": -1, "latter": -1,
 }  # fmt: skip
-_ORDINAL = re.compile(
-    rf"\b({'|'.join(_ORDINALS)})\b(?!\s+(?:week|month|year|time|night|name))", re.IGNORECASE
-)
+_ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)})\b(?!\s+(?:week|month|year|time|night|name))", re.IGNORECASE)
 _NEWEST = re.compile(r"\b(?:last|latest|newest|(?:most )?recent)\s+(?:order|purchase|one)\b", re.IGNORECASE)
 _PLURAL = re.compile(r"\b(?:both|them|these|those|all (?:of )?(?:them|these|those)|they)\b", re.IGNORECASE)
 _MORE = re.compile(r"\b(?:too|also|as well|same|likewise|next|now)\b|^\W*and\b", re.IGNORECASE)
 _ALL_ORDERS = re.compile(r"\b(?:all|every|each)\b(?:\s+\w+){0,3}\s+orders?\b", re.IGNORECASE)
-_PARTIAL = re.compile(
-    r"\b(?:partial(?:ly)?|part(?! of (?:the )?order)|some|a bit|a little|an amount)\b", re.IGNORECASE
-)
+_PARTIAL = re.compile(r"\b(?:partial(?:ly)?|part(?! of (?:the )?order)|some|a bit|a little|an amount)\b", re.IGNORECASE)
 
 
 def ordinals(text: str) -> list[int]:

@@ -110,9 +110,7 @@ class Book:
     @cached_property
     def customers(self) -> dict[str, str]:
         """Every part of a customer's name, in lower case → the name."""
-        return {
-            part.lower(): order.customer for order in self.orders.values() for part in order.customer.split()
-        }
+        return {part.lower(): order.customer for order in self.orders.values() for part in order.customer.split()}
 
     def customer(self, text: str) -> str | None:
         words = re.findall(r"[^\W\d_]+", re.sub(r"['’]s\b", "", text.lower()))
@@ -154,9 +152,7 @@ _ORDERISH = re.compile(
     r"\b(?:orders?|parcels?|packages?|deliver\w*|shipments?|it|that|this|they|them|purchases?|things?|stuff|track\w*|status)\b",
     re.IGNORECASE,
 )
-_OPEN = re.compile(
-    r"\b(?:open|pending|processing|not (?:yet )?(?:shipped|delivered)|unshipped)\b", re.IGNORECASE
-)
+_OPEN = re.compile(r"\b(?:open|pending|processing|not (?:yet )?(?:shipped|delivered)|unshipped)\b", re.IGNORECASE)
 _MINE = re.compile(r"\b(?:my|mine|i|we|our)\b", re.IGNORECASE)
 
 
@@ -180,8 +176,7 @@ def _wishes(text: str) -> list[Wish]:
         if intent in _SMALL and _names_order(clause):
             intent = None
         joins = found and (
-            (intent is None and found[-1].intent in _HARD)
-            or (intent == found[-1].intent and not _names_order(clause))
+            (intent is None and found[-1].intent in _HARD) or (intent == found[-1].intent and not _names_order(clause))
         )
         if joins:
             found[-1] = replace(found[-1], text=f"{found[-1].text} , {clause}")
@@ -194,11 +189,7 @@ def _wishes(text: str) -> list[Wish]:
         found[-1] = replace(found[-1], text=f"{found[-1].text} , {waiting}")
     hard = [wish for wish in found if wish.intent in _HARD]
     if hard:
-        return [
-            wish
-            for wish in found
-            if wish.intent in _HARD or (wish.intent == "no" and _names_order(wish.text))
-        ]
+        return [wish for wish in found if wish.intent in _HARD or (wish.intent == "no" and _names_order(wish.text))]
     return [Wish(_chief(found), text)]
 
 
@@ -337,14 +328,9 @@ class _Reading:
     def _about_an_order(self) -> bool:
         context = self.topic.orders or self.topic.offered
         named = (
-            self.mentions
-            or self._items()
-            or self.book.customer(self.wish.text)
-            or language.ordinals(self.wish.text)
+            self.mentions or self._items() or self.book.customer(self.wish.text) or language.ordinals(self.wish.text)
         )
-        return bool(
-            named or _ORDERISH.search(self.wish.text) or (context and len(self.wish.text.split()) < 8)
-        )
+        return bool(named or _ORDERISH.search(self.wish.text) or (context and len(self.wish.text.split()) < 8))
 
     def _customer(self) -> str | None:
         if named := self.book.customer(self.wish.text):
@@ -355,9 +341,7 @@ class _Reading:
 
     def _about_orders(self, intent: Intent) -> list[Step]:
         unknown = tuple(mention.name for mention in self.mentions if not mention.orders)
-        unclear = [
-            mention for mention in self.mentions if len(mention.orders) > 1 and not self._narrow(mention)
-        ]
+        unclear = [mention for mention in self.mentions if len(mention.orders) > 1 and not self._narrow(mention)]
         orders = self._orders()
         if unknown:
             near = tuple(filter(None, (language.closest(name, self.book.orders) for name in unknown)))
@@ -379,8 +363,7 @@ class _Reading:
         text, topic = self.rest, self.topic
         if self.mentions:
             picked = (
-                mention.orders if len(mention.orders) == 1 else self._narrow(mention)
-                for mention in self.mentions
+                mention.orders if len(mention.orders) == 1 else self._narrow(mention) for mention in self.mentions
             )
             return tuple(dict.fromkeys(order for orders in picked for order in orders))
         if topic.missing in ("amount", "address") and self.wish.intent not in _HARD:
@@ -415,9 +398,7 @@ class _Reading:
 
     def _items(self) -> tuple[str, ...]:
         """The orders with the things that are named; of one customer, if one is named too."""
-        words = {
-            word for word in language.item_words(self.rest) if word not in _NO_ITEMS and not intent_of(word)
-        }
+        words = {word for word in language.item_words(self.rest) if word not in _NO_ITEMS and not intent_of(word)}
         scores = {
             order.id: len(words & {word for item in order.items for word in language.item_words(item.name)})
             for order in self.book.of(self.book.customer(self.wish.text))

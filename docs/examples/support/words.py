@@ -35,11 +35,7 @@ def status(order: Order) -> str:
         f"{order.customer} placed it on {order.placed}, for {euros(order.total)}:",
     ]
     items = "\n".join(f"- {item.quantity} × {item.name}, {euros(item.price)}" for item in order.items)
-    tail = (
-        [f"{euros(order.refunded)} of it was paid back."]
-        if order.refunded and order.state != "refunded"
-        else []
-    )
+    tail = [f"{euros(order.refunded)} of it was paid back."] if order.refunded and order.state != "refunded" else []
     if order.state in ("processing", "shipped"):
         tail.append(f"It goes to {order.address}.")
     return "\n\n".join([*lines, items, *tail])
@@ -51,8 +47,7 @@ def listing(orders: list[Order], customer: str | None, open_only: bool) -> str:
     if not orders:
         return f"There are no {kind}{whose}."
     rows = "\n".join(
-        f"- **{order.id}**, {order.state}, {euros(order.total)}: {order.items[0].name}"
-        for order in orders[:LISTED]
+        f"- **{order.id}**, {order.state}, {euros(order.total)}: {order.items[0].name}" for order in orders[:LISTED]
     )
     more = f"\n\nAnd {len(orders) - LISTED} older ones." if len(orders) > LISTED else ""
     return f"The {kind}{whose}, newest first:\n\n{rows}{more}"
@@ -77,9 +72,7 @@ def refunding(amounts: list[tuple[str, Decimal]]) -> str:
 
 def refunded(order_id: str, amount: Decimal, result: Result[str]) -> str:
     if result.ok:
-        return (
-            f"Done: {euros(amount)} for **{order_id}** is on its way back. It arrives in two or three days."
-        )
+        return f"Done: {euros(amount)} for **{order_id}** is on its way back. It arrives in two or three days."
     return f"Not refunded: {order_id}. {_why(result)}"
 
 
@@ -95,9 +88,7 @@ def no_refund(order: Order | None, order_id: str) -> str:
 
 
 def cancelling(order: Order) -> str:
-    return (
-        f"{order.id} ({euros(order.total)}) has not left yet, so it can be cancelled. Somebody has to agree."
-    )
+    return f"{order.id} ({euros(order.total)}) has not left yet, so it can be cancelled. Somebody has to agree."
 
 
 def cancelled(order_id: str, result: Result[str]) -> str:
@@ -109,15 +100,11 @@ def no_cancel(order: Order | None, order_id: str) -> str:
         return lost(order_id)
     if order.state == "cancelled":
         return f"{order.id} is cancelled already."
-    return (
-        f"{order.id} {_WHERE[order.state]}, so it cannot be cancelled any more. I can refund it, if you like."
-    )
+    return f"{order.id} {_WHERE[order.state]}, so it cannot be cancelled any more. I can refund it, if you like."
 
 
 def moved(order_id: str, address: str, result: Result[str]) -> str:
-    return (
-        f"**{order_id}** now goes to {address}." if result.ok else f"Not changed: {order_id}. {_why(result)}"
-    )
+    return f"**{order_id}** now goes to {address}." if result.ok else f"Not changed: {order_id}. {_why(result)}"
 
 
 def no_move(order: Order | None, order_id: str) -> str:
@@ -131,11 +118,7 @@ def no_move(order: Order | None, order_id: str) -> str:
 
 def question(ask: Ask, book: Book) -> str:
     if ask.unknown:
-        hint = (
-            f" Did you mean {_all(list(ask.offered), 'or')}?"
-            if ask.offered
-            else " Could you check the number?"
-        )
+        hint = f" Did you mean {_all(list(ask.offered), 'or')}?" if ask.offered else " Could you check the number?"
         return f"I cannot find {_all(list(ask.unknown))}.{hint}"
     match ask.missing:
         case "order":
@@ -150,9 +133,7 @@ def reply(what: str, person: str) -> str:
     name = f", {person.split(maxsplit=1)[0].capitalize()}" if person else ""
     match what:
         case "greet":
-            return (
-                f"Hello{name}! Ask me where an order is, or tell me what to refund, cancel or send elsewhere."
-            )
+            return f"Hello{name}! Ask me where an order is, or tell me what to refund, cancel or send elsewhere."
         case "thanks":
             return "You are welcome!"
         case "nothing":

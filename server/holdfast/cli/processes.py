@@ -148,9 +148,7 @@ class _Server(DrainingServer):
         self._tell_started()
 
 
-async def _serve(
-    server: wiring.Server, listener: socket.socket, started: Callable[[], None] = lambda: None
-) -> None:
+async def _serve(server: wiring.Server, listener: socket.socket, started: Callable[[], None] = lambda: None) -> None:
     """Serve until a signal; then drain."""
     for sign in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again when it has ended; a stop that was asked for is no failure.
@@ -178,8 +176,6 @@ def _link(settings: Settings, listener: socket.socket, *, lan: bool) -> str:
     port = listener.getsockname()[1]
     host = lan_address() if lan else (settings.host if is_loopback(settings.host) else "localhost")
     rights: list[Right] = [*USUAL_RIGHTS, "mint", "admin"]
-    token = mint_token(
-        DEV_SUBJECT, roles=[OPERATOR], sessions=["*"], can=rights, ttl=DEV_TTL, secret=settings.secret
-    )
+    token = mint_token(DEV_SUBJECT, roles=[OPERATOR], sessions=["*"], can=rights, ttl=DEV_TTL, secret=settings.secret)
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}/#token={token}"

@@ -72,9 +72,7 @@ class Client:
         self._token: Token | None = token if token is not None else where.token
         self._headers = dict(headers or {})
         self._open_timeout_s = open_timeout_s
-        self._link = Link(
-            where.websocket, self._token, self, device=device, headers=self._headers, waits=waits
-        )
+        self._link = Link(where.websocket, self._token, self, device=device, headers=self._headers, waits=waits)
         self._pending = Pending()
         self._sessions: dict[str, Session] = {}
         self._changed = asyncio.Event()

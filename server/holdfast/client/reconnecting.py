@@ -70,9 +70,7 @@ class Waits:
         return self._dice(0, limit)
 
 
-def refusal_of_close(
-    code: int, reason: str, said: HoldfastError | None, *, fresh_token: bool
-) -> HoldfastError | None:
+def refusal_of_close(code: int, reason: str, said: HoldfastError | None, *, fresh_token: bool) -> HoldfastError | None:
     """Why not to come back after a close with `code`; None: come back.
 
     `said` is the error that came before it. `fresh_token`: there will be another one next time.

@@ -165,9 +165,7 @@ async def _decide(
         if not isinstance(verdict, Need):
             return verdict
         if verdict == need:
-            raise Conflict(
-                "A record that should be there is missing.", turns=need.turns, interrupts=need.interrupts
-            )
+            raise Conflict("A record that should be there is missing.", turns=need.turns, interrupts=need.interrupts)
         need = verdict
     return NotDone("stale")
 

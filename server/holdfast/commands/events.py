@@ -43,9 +43,7 @@ def parse_position(text: str) -> Position:
     """
     epoch, _, seq = text.rpartition(":")
     if not seq.isascii() or not seq.isdecimal() or len(seq) > 16 or (not epoch and int(seq) != 0):
-        raise BadRequest(
-            "since: give epoch:seq as you were told it, or 0 for the beginning.", since=text[:200]
-        )
+        raise BadRequest("since: give epoch:seq as you were told it, or 0 for the beginning.", since=text[:200])
     return Position(epoch, int(seq))
 
 
@@ -87,6 +85,4 @@ def _events(page: LogPage, after: int) -> list[PageEvent]:
 async def _gap(backend: Backend, session: str, position: Position, page: LogPage) -> EventPage:
     state = await folded(backend, session)
     gap = Gap(session, position, Position(page.epoch, page.floor))
-    return EventPage(
-        session, state.epoch, state.seq, [], more=False, gap=gap, snapshot=folding.snapshot(state)
-    )
+    return EventPage(session, state.epoch, state.seq, [], more=False, gap=gap, snapshot=folding.snapshot(state))

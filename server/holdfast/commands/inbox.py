@@ -27,9 +27,7 @@ class InboxPage(msgspec.Struct, frozen=True, omit_defaults=True):
     next: str | None = None
 
 
-async def inbox(
-    backend: Backend, principal: Principal, cursor: str | None = None, limit: int = PAGE
-) -> InboxPage:
+async def inbox(backend: Backend, principal: Principal, cursor: str | None = None, limit: int = PAGE) -> InboxPage:
     """The open interrupts that this principal may answer. A page may be short though more follow.
 
     Raises:

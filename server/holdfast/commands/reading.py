@@ -94,9 +94,7 @@ class InterruptShown(msgspec.Struct, frozen=True, omit_defaults=True):
     history: list[Happened] | None = None
 
 
-async def snapshot(
-    backend: Backend, principal: Principal, session: str, limit: int | None
-) -> SessionSnapshot:
+async def snapshot(backend: Backend, principal: Principal, session: str, limit: int | None) -> SessionSnapshot:
     """A session with its newest messages. Raises NotFound, Gone, Forbidden."""
     present(await backend.door.read(session), principal, "read")
     state = await folded(backend, session)

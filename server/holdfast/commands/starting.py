@@ -36,9 +36,7 @@ async def start(backend: Backend, principal: Principal, frame: Start, via: str) 
         AlreadyExists: there is a session of this id, and not by this command.
     """
     ref = ids.check_ref(frame.ref)
-    session = (
-        ids.check_session_id(frame.id) if frame.id is not None else ids.session_id(principal.subject, ref)
-    )
+    session = ids.check_session_id(frame.id) if frame.id is not None else ids.session_id(principal.subject, ref)
     check(principal, "send", session, {principal.subject: "owner"})
     _check_sizes(frame)
     manifest = await backend.manifests.get(frame.agent)

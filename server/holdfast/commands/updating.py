@@ -45,9 +45,7 @@ async def update(backend: Backend, principal: Principal, frame: Update, via: str
     return Updated(frame.ref, results)
 
 
-async def _one(
-    backend: Backend, principal: Principal, frame: Update, item: ToolUpdate, via: str
-) -> UpdateResult:
+async def _one(backend: Backend, principal: Principal, frame: Update, item: ToolUpdate, via: str) -> UpdateResult:
     try:
         record = await _addressed(backend, principal, frame, item)
         status, payload = _payload(record.interrupt, item)
@@ -56,15 +54,11 @@ async def _one(
         answered = await answering.answer(backend, principal, answer, via)
     except HoldfastError as error:
         body: dict[str, Any] = {"code": error.code, "message": error.message, "retry": error.retry}
-        return UpdateResult(
-            item.toolCallId, error=body | ({"details": error.details} if error.details else {})
-        )
+        return UpdateResult(item.toolCallId, error=body | ({"details": error.details} if error.details else {}))
     return UpdateResult(item.toolCallId, answered.outcome, answered.interrupt, answered.decision)
 
 
-async def _addressed(
-    backend: Backend, principal: Principal, frame: Update, item: ToolUpdate
-) -> InterruptRecord:
+async def _addressed(backend: Backend, principal: Principal, frame: Update, item: ToolUpdate) -> InterruptRecord:
     """The interrupt that an item means, open or closed: a late answer must meet the decision that stands."""
     found = await backend.door.interrupts_of_call(frame.session, item.toolCallId, ADDRESSED[item.type])
     view = await backend.door.read(frame.session, interrupts=found[:1])

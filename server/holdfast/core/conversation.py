@@ -38,7 +38,7 @@ def user_message(raw: Any, *, session: str, principal: Principal, ref: str) -> M
     given = {"parts": [{"type": "text", "text": raw}]} if isinstance(raw, str) else raw
     if not isinstance(given, dict):
         raise BadInput("message: give a text, or {id?, parts: [...]} with at least one part.")
-    body = cast(dict[str, Any], given)
+    body = cast("dict[str, Any]", given)
     if not isinstance(body.get("parts"), list) or not body["parts"]:
         raise BadInput("message.parts: a list with at least one part.")
     if body.get("role", "user") != "user":
@@ -54,7 +54,7 @@ def user_message(raw: Any, *, session: str, principal: Principal, ref: str) -> M
     own_id = ids.user_message_id(session, principal.subject, ref)
     named = {"clientId": given_id} if given_id else {}
     by = {"by": msgspec.to_builtins(principal.by), "ref": ref}
-    return Message(own_id, "user", parts, {**cast(dict[str, Any], metadata), **named, **by})
+    return Message(own_id, "user", parts, {**cast("dict[str, Any]", metadata), **named, **by})
 
 
 def start(
@@ -148,9 +148,9 @@ def _begin(
 
 def _user_part(part: Any, index: int) -> dict[str, Any]:
     where = f"message.parts[{index}]"
-    if not isinstance(part, dict) or cast(dict[str, Any], part).get("type") not in USER_PARTS:
+    if not isinstance(part, dict) or cast("dict[str, Any]", part).get("type") not in USER_PARTS:
         raise BadInput(f"{where}: a device can write parts of the types {', '.join(USER_PARTS)}.")
-    part = cast(dict[str, Any], part)
+    part = cast("dict[str, Any]", part)
     if part["type"] == "text" and not isinstance(part.get("text"), str):
         raise BadInput(f"{where}.text: must be a string.")
     if part["type"] == "file" and not isinstance(part.get("url"), str):

@@ -88,9 +88,7 @@ def check_entitled(principal: Principal, session: SessionRecord, record: Interru
     raise Forbidden("This interrupt is for somebody else to answer.", approvers=record.interrupt.approvers)
 
 
-def answer(
-    session: SessionRecord, turn: TurnRecord, record: InterruptRecord, given: Answer, now_ms: int
-) -> Won | Lost:
+def answer(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, given: Answer, now_ms: int) -> Won | Lost:
     """Settle an interrupt by an answer; or say who was first.
 
     The caller has checked that the sender is entitled, and has settled an overdue deadline first.
@@ -146,9 +144,7 @@ def close_all(
             settle(commit, session, record, decision)
 
 
-def settle(
-    commit: Commit, session: SessionRecord, record: InterruptRecord, decision: Decision
-) -> InterruptRecord:
+def settle(commit: Commit, session: SessionRecord, record: InterruptRecord, decision: Decision) -> InterruptRecord:
     """Add to `commit` all that closing this interrupt means, except for its turn."""
     status = interrupts.next_status(record.status, HAPPENING_OF_STATUS[decision.status])
     assert status is not None, "the caller has seen that it is open"
@@ -226,9 +222,7 @@ def check_payload(shown: Interrupt, given: Answer) -> Any:
         payload = msgspec.convert(given.payload, expected, strict=True)
     except msgspec.ValidationError as error:
         raise BadInput(f"payload: {error}", kind=shown.kind) from None
-    if isinstance(payload, ClientToolPayload) and (payload.output is msgspec.UNSET) == (
-        payload.error is msgspec.UNSET
-    ):
+    if isinstance(payload, ClientToolPayload) and (payload.output is msgspec.UNSET) == (payload.error is msgspec.UNSET):
         raise BadInput("payload: give exactly one of `output` and `error`.", kind=shown.kind)
     if isinstance(payload, ApprovalPayload) and payload.input is not msgspec.UNSET and not shown.editable:
         raise BadInput("payload.input: the arguments of this call cannot be edited.", kind=shown.kind)

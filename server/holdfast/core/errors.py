@@ -197,6 +197,6 @@ class StoreUnusable(Unusable):
 
 
 class ReplayDiverged(Unusable):
-    """The agent's code took another path than its record; deploy the old version, or guard the change with turn.patched."""
+    """The code took another path than its record: deploy the old version, or guard the change with turn.patched."""
 
     code = "replay_diverged"

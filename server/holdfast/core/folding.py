@@ -143,9 +143,7 @@ def fold(state: State, seq: int, at: int, event: Event | UnknownEvent) -> None:
         _apply(state, seq, at, event)
 
 
-def snapshot(
-    state: State, limit: int | None = PAGE_MESSAGES, max_bytes: int | None = PAGE_MAX_BYTES
-) -> dict[str, Any]:
+def snapshot(state: State, limit: int | None = PAGE_MESSAGES, max_bytes: int | None = PAGE_MAX_BYTES) -> dict[str, Any]:
     """What a device is given that comes now: plain JSON, nothing shared with the state.
 
     It has the newest messages with their turns and interrupts, at most `limit` messages and about `max_bytes`
@@ -406,9 +404,7 @@ def _alive(state: State, excerpt: _Excerpt) -> Iterator[Thing]:
                 yield from _written_by(state, turn.id)
 
 
-def _newest(
-    excerpt: _Excerpt, before: int, limit: int | None, max_bytes: int | None
-) -> tuple[list[Placed], bool]:
+def _newest(excerpt: _Excerpt, before: int, limit: int | None, max_bytes: int | None) -> tuple[list[Placed], bool]:
     """Add the newest messages that began before `before`; gives them, and whether older are left."""
     older = [placed for placed in excerpt.state.ordered if placed.place.first < before]
     budget = math.inf if max_bytes is None else max_bytes

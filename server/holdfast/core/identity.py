@@ -44,8 +44,7 @@ class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
     def within(self, *, session: str, members: dict[str, str]) -> bool:
         """Whether the session is one of those that this principal may touch at all."""
         return any(
-            self.subject in members if pattern == "mine" else fnmatchcase(session, pattern)
-            for pattern in self.sessions
+            self.subject in members if pattern == "mine" else fnmatchcase(session, pattern) for pattern in self.sessions
         )
 
     def has(self, right: Right) -> bool:

@@ -17,7 +17,7 @@ Kind = Literal["approval", "client_tool", "question", "form", "gate", "in_doubt"
 Status = Literal["open", "resolved", "cancelled", "expired", "withdrawn", "superseded"]
 Closed = Literal["resolved", "cancelled", "expired", "withdrawn", "superseded"]
 #: What can happen to an interrupt.
-#:   resolve    an answer with status "resolved" that decides         cancel     an answer with status "cancelled", or its turn
+#:   resolve    an answer "resolved" that decides                     cancel     an answer "cancelled", or its turn
 #:   vote       an answer that counts but does not decide yet         withdraw   the agent or an admin takes it back
 #:   claim      somebody says "I am looking at this"                  supersede  a newer message or branch made it void
 #:   remind     a rung of its ladder                                  expire     its deadline
@@ -103,7 +103,7 @@ class Decision(msgspec.Struct, frozen=True):
     def body(self) -> dict[str, Any]:
         """The payload's fields; none if it is no object."""
         payload: object = self.payload
-        return cast(dict[str, Any], payload) if isinstance(payload, dict) else {}
+        return cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}
 
 
 class InterruptRecord(Record, frozen=True, omit_defaults=True, kw_only=True):

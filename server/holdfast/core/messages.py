@@ -131,9 +131,7 @@ _NULLABLE = frozenset({"input", "output"})
 
 
 def _pick(source: Mapping[str, Any], keys: Iterable[str]) -> Part:
-    return {
-        key: source[key] for key in keys if key in source and (source[key] is not None or key in _NULLABLE)
-    }
+    return {key: source[key] for key in keys if key in source and (source[key] is not None or key in _NULLABLE)}
 
 
 # ---------------------------------------------------------------- text and reasoning

@@ -155,9 +155,7 @@ def renew(turn: TurnRecord, epoch: str, lease_ms: int = LEASE_MS) -> tuple[Commi
 
 def heartbeat(turn: TurnRecord, writer: Writer, lease_ms: int = LEASE_MS) -> Commit:
     """The worker is alive and keeps the turn."""
-    return Commit(
-        turn.session, "heartbeat", by=writer, set_deadlines=[Deadline("lease", turn.id, in_ms=lease_ms)]
-    )
+    return Commit(turn.session, "heartbeat", by=writer, set_deadlines=[Deadline("lease", turn.id, in_ms=lease_ms)])
 
 
 def wait(turn: TurnRecord, writer: Writer) -> Commit:
@@ -270,9 +268,7 @@ def finish(
     `following` is the record of the first turn in the session's queue, if there is one.
     """
     _step(turn, "finish" if turn.status == "running" else "cancel")
-    ended = replace(
-        turn, status="finished", end=end, result=result, error=error, open=(), cancel=None, blocked=None
-    )
+    ended = replace(turn, status="finished", end=end, result=result, error=error, open=(), cancel=None, blocked=None)
     commit = Commit(
         turn.session,
         "finish",

@@ -64,9 +64,7 @@ class ConnectedDevice:
         self._room = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def run(
-        self, messages: AsyncIterator[bytes], known: Callable[[], Awaitable[Principal | None]]
-    ) -> None:
+    async def run(self, messages: AsyncIterator[bytes], known: Callable[[], Awaitable[Principal | None]]) -> None:
         """Converse until the device is gone. `known`: who it is, if the handshake told; it may raise."""
         self._look_at_deadline()
         try:
@@ -85,9 +83,7 @@ class ConnectedDevice:
         """End the connection and say why."""
         self.subscriber.close(code)
 
-    async def _converse(
-        self, messages: AsyncIterator[bytes], known: Callable[[], Awaitable[Principal | None]]
-    ) -> None:
+    async def _converse(self, messages: AsyncIterator[bytes], known: Callable[[], Awaitable[Principal | None]]) -> None:
         await self._let_in(known(), name=None)
         async for data in messages:
             if self.subscriber.closed:
@@ -107,9 +103,7 @@ class ConnectedDevice:
             case Refuse():
                 self.subscriber.send(frames.error_frame(step.error, step.ref))
             case Authenticate():
-                await self._let_in(
-                    self._services.authenticator.authenticate(step.hello.token), step.hello.device
-                )
+                await self._let_in(self._services.authenticator.authenticate(step.hello.token), step.hello.device)
             case Close():
                 self._close(step)
 

@@ -78,9 +78,7 @@ class WebSocketGateway:
                 writing.add_done_callback(lambda _: serving.cancel())
                 serving.add_done_callback(lambda _: writing.cancel())
 
-    async def _serve(
-        self, scope: Scope, receive: Receive, sink: RawSink | AsgiSink, refused: CloseCode | None
-    ) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, sink: RawSink | AsgiSink, refused: CloseCode | None) -> None:
         subscriber = Subscriber(sink, self._services.limits.queue_max_bytes)
         device = ConnectedDevice(self._services, secrets.token_hex(8), subscriber)
         if self._drain.draining:

@@ -140,9 +140,7 @@ class Feed:
             except (Gone, NotFound) as error:
                 self.end(error)
             except Exception as error:
-                if not isinstance(
-                    error, Unavailable
-                ):  # a bug, or a store that refuses: it must not end the hub
+                if not isinstance(error, Unavailable):  # a bug, or a store that refuses: it must not end the hub
                     log.exception("The log of %s could not be read.", self.session)
                 await asyncio.sleep(backoff.next_s())
 

@@ -270,9 +270,7 @@ class Hub:
             return
         idle = next((place for place in self._places.values() if place.idle), None)
         if idle is None:
-            raise Busy(
-                f"This server has {self._settings.feeds_max} sessions open; try again, or another one."
-            )
+            raise Busy(f"This server has {self._settings.feeds_max} sessions open; try again, or another one.")
         self._spawn(self._close(idle))
 
     def _close_if_idle(self, place: _Place) -> None:

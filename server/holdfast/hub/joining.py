@@ -23,9 +23,7 @@ from holdfast.store.log import LogPage
 log = logging.getLogger(__name__)
 
 PAGE = 200  # events of one read
-SLICE_BYTES = (
-    128 * 1024
-)  # pushed before asking whether the device takes it: an eighth of what may wait for it
+SLICE_BYTES = 128 * 1024  # pushed before asking whether the device takes it: an eighth of what may wait for it
 
 
 async def join(feed: Feed, attachment: Attachment) -> None:
@@ -86,9 +84,7 @@ async def _snapshot(feed: Feed, attachment: Attachment, gap: Gap | None) -> None
             return
         frame = attachment.frame
         shown = feed.shown(state, frame.limit)
-        attachment.start(
-            Attached(frame.ref, feed.session, feed.epoch, state.seq, "snapshot", state.seq, shown), gap
-        )
+        attachment.start(Attached(frame.ref, feed.session, feed.epoch, state.seq, "snapshot", state.seq, shown), gap)
         feed.go_live(attachment)
 
 

@@ -125,9 +125,7 @@ class Connection:
                 return Close(close_codes.UNAUTHENTICATED, BadRequest("The first frame must be a hello."))
             case Attach() if not self._attach(frame):
                 limit = self.limits.sessions_max
-                return Refuse(
-                    LimitReached(f"A connection attaches at most {limit} sessions.", limit=limit), frame.ref
-                )
+                return Refuse(LimitReached(f"A connection attaches at most {limit} sessions.", limit=limit), frame.ref)
             case Detach():
                 self.attached.discard(frame.session)
             case _:

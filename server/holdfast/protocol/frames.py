@@ -5,7 +5,7 @@ Frames only grow: a new field has a default; unknown fields are passed over; an 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -330,12 +330,15 @@ def _decode(data: bytes | str) -> DeviceFrame:
 
 
 def _refusal(data: bytes | str, reason: str) -> BadRequest:
-    raw = msgspec.json.decode(data)
+    try:
+        raw: object = msgspec.json.decode(data)
+    except msgspec.DecodeError as error:  # what stands behind a value that has the wrong type already
+        return BadRequest(f"A frame must be one JSON object in UTF-8: {error}")
     if not isinstance(raw, dict):
         return BadRequest("A frame must be a JSON object with a `type`.")
-    ref = raw.get("ref")
+    fields = cast("dict[str, Any]", raw)
+    ref, kind = fields.get("ref"), fields.get("type")
     details = {"ref": ref} if isinstance(ref, str) else {}
-    kind = raw.get("type")
     if not isinstance(kind, str) or kind not in _TYPES:
         return UnknownFrame(f"There is no frame of type {str(kind)[:64]!r}.", **details)
     return BadRequest(f"{kind}: {reason}", **details)

@@ -47,9 +47,7 @@ class App:
         #: By queue: agent@version.
         self.agents: dict[str, Agent] = {}
 
-    def agent(
-        self, name: str, *, tools: Sequence[Tool[..., Any]] = (), version: str = "1"
-    ) -> Callable[[F], F]:
+    def agent(self, name: str, *, tools: Sequence[Tool[..., Any]] = (), version: str = "1") -> Callable[[F], F]:
         """Register an `async def agent(turn)`."""
 
         def register(function: F) -> F:

@@ -59,9 +59,7 @@ async def ask(
     proposed = input_hash(question.input)
     operation = x.journal.operations.get(key)
     if operation is None:
-        operation = Operation(
-            x.turn.id, key, kind, "waiting", inputHash=proposed, input=question.input, place=place
-        )
+        operation = Operation(x.turn.id, key, kind, "waiting", inputHash=proposed, input=question.input, place=place)
         operation = await put(x, question, operation, inside)
     else:
         x.journal.same_arguments(operation, proposed)

@@ -71,9 +71,7 @@ class ToolCall:
 
     def _new(self, proposed: dict[str, Any], digest: str) -> Operation:
         kind = self.tool.kind
-        return Operation(
-            self.x.turn.id, self.key, kind, "waiting", inputHash=digest, input=proposed, place=self.place
-        )
+        return Operation(self.x.turn.id, self.key, kind, "waiting", inputHash=digest, input=proposed, place=self.place)
 
     async def _first(self, operation: Operation) -> Result[Any]:
         if self.tool.kind == "client_tool":
@@ -160,9 +158,7 @@ class ToolCall:
 
     # The effect.
 
-    async def _execute(
-        self, operation: Operation, values: dict[str, Any], *, ungated: bool = False
-    ) -> Result[Any]:
+    async def _execute(self, operation: Operation, values: dict[str, Any], *, ungated: bool = False) -> Result[Any]:
         started = replace(operation, status="started", attempts=operation.attempts + 1, input=values)
         await self._commit("begin", started, self._shown(values) if ungated else [])
         self.x.writer.check_lease()
@@ -191,7 +187,7 @@ class ToolCall:
         return None, failure
 
     def _kept(self, value: Any) -> tuple[Any, Failure | None]:
-        """The result as it is recorded: the effect has happened, so one that cannot be kept is a failure, not a retry."""
+        """The result as it is recorded. The effect has happened: what cannot be kept is a failure, not a retry."""
         try:
             kept = self.tool.signature.keep(value)
             self.tool.signature.revive(kept)
@@ -199,9 +195,7 @@ class ToolCall:
             return None, Failure("ResultNotEncodable", f"it ran, but its result cannot be kept: {error}")
         size = len(msgspec.json.encode(kept))
         if size > RESULT_MAX_BYTES:
-            return None, Failure(
-                "ResultTooLarge", f"it ran, but its result has {size} bytes of {RESULT_MAX_BYTES}"
-            )
+            return None, Failure("ResultTooLarge", f"it ran, but its result has {size} bytes of {RESULT_MAX_BYTES}")
         return kept, None
 
     def _ended(self, started: Operation, value: Any, failure: Failure | None) -> Operation:

@@ -18,9 +18,7 @@ from holdfast.core.operations import OPERATIONS_MAX, Operation, OperationKind, o
 class Journal:
     """The operations of one turn, as far as this run of its function has come."""
 
-    def __init__(
-        self, turn: str, operations: dict[str, Operation], interrupts: dict[str, InterruptRecord]
-    ) -> None:
+    def __init__(self, turn: str, operations: dict[str, Operation], interrupts: dict[str, InterruptRecord]) -> None:
         self.turn = turn
         self.operations = operations
         self.interrupts = interrupts
@@ -68,9 +66,7 @@ class Journal:
                 f"{', '.join(sorted(begun))}."
             )
         if not recorded and self.place < self.settled:
-            raise ReplayDiverged(
-                f"The code now asks for {', '.join(sorted(begun))} where the record has nothing."
-            )
+            raise ReplayDiverged(f"The code now asks for {', '.join(sorted(begun))} where the record has nothing.")
         self._reached |= begun
         if len(self.operations) + len(begun - recorded) > OPERATIONS_MAX:
             raise LimitReached(f"A turn has at most {OPERATIONS_MAX} operations.", limit=OPERATIONS_MAX)
@@ -83,9 +79,7 @@ class Journal:
             ReplayDiverged: the code now gives others.
         """
         if operation.inputHash != input_hash:
-            raise ReplayDiverged(
-                f"{operation.key} was recorded with other arguments than the code gives now."
-            )
+            raise ReplayDiverged(f"{operation.key} was recorded with other arguments than the code gives now.")
 
     def end(self) -> None:
         """The function returned: all that is recorded must have been asked for again.

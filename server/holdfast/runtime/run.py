@@ -21,7 +21,7 @@ from holdfast.core.interrupts import Decision
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.app import Agent
 from holdfast.runtime.execution import Environment, Execution
-from holdfast.runtime.history import beginning, events_since
+from holdfast.runtime.history import Histories, beginning, events_since
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.transcript import Transcript, rewinding, without_void
 from holdfast.runtime.turn import Turn
@@ -80,9 +80,7 @@ class Run:
         try:
             await retention.trim(self._door, self._log, session, self._retain_events)
         except HoldfastError as error:
-            structlog.get_logger("holdfast.runtime").warning(
-                "log not trimmed", session=session, why=str(error)
-            )
+            structlog.get_logger("holdfast.runtime").warning("log not trimmed", session=session, why=str(error))
 
     async def _stream(self, writer: TurnWriter) -> None:
         await self._or_give_up(writer.run())
@@ -178,7 +176,7 @@ class Run:
                 return x.turn.status == "running"
             case "released":
                 # Not closed: what was written since the last operation is void, and the next worker takes it back.
-                await x.writer.commit(lambda turn, writer: turns.release(turn, writer))
+                await x.writer.commit(turns.release)
         return False
 
     async def _broke(self, x: Execution, error: Exception | None) -> None:
@@ -222,9 +220,7 @@ class Run:
         who: By | None = None,
     ) -> None:
         await x.end_text()
-        await x.writer.close(
-            lambda t, w: self._finishing(t, w, end, result, error, who), ended=True, journal=x.journal
-        )
+        await x.writer.close(lambda t, w: self._finishing(t, w, end, result, error, who), ended=True, journal=x.journal)
 
     def _finishing(
         self,

@@ -79,9 +79,7 @@ class Signature:
         return _inline(msgspec.json.schema(self.returns))
 
 
-def _struct(
-    fn: Callable[..., Any], parameters: list[inspect.Parameter], hints: dict[str, Any]
-) -> type[msgspec.Struct]:
+def _struct(fn: Callable[..., Any], parameters: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -91,9 +89,7 @@ def _struct(
             fields.append((parameter.name, hint))
         else:
             fields.append((parameter.name, hint, parameter.default))
-    made = msgspec.defstruct(
-        fn.__name__, fields, kw_only=True, forbid_unknown_fields=True, module=fn.__module__
-    )
+    made = msgspec.defstruct(fn.__name__, fields, kw_only=True, forbid_unknown_fields=True, module=fn.__module__)
     try:
         msgspec.json.schema(made)
     except TypeError as error:

@@ -80,9 +80,7 @@ class Turn:
     def call(self, tool: Tool[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Asked[Result[R]]:
         """Call a tool: policy, then a human if need be, then its function, once."""
         x = self._x
-        return Asked(
-            x, tool.kind, tool.name, lambda key, place: ToolCall(x, tool, key, place).perform(args, kwargs)
-        )
+        return Asked(x, tool.kind, tool.name, lambda key, place: ToolCall(x, tool, key, place).perform(args, kwargs))
 
     @overload
     def step(
@@ -112,13 +110,9 @@ class Turn:
         Raises StepFailed, in every run alike, when `fn` raised after all retries.
         """
         x, limit = self._x, None if timeout is None else milliseconds(timeout)
-        return Asked(
-            x, "step", name, lambda key, place: stepping.step(x, key, place, name, fn, args, retries, limit)
-        )
+        return Asked(x, "step", name, lambda key, place: stepping.step(x, key, place, name, fn, args, retries, limit))
 
-    def stream(
-        self, name: str, fn: Callable[P, AsyncIterator[Any]], /, *args: P.args, **_: P.kwargs
-    ) -> Asked[str]:
+    def stream(self, name: str, fn: Callable[P, AsyncIterator[Any]], /, *args: P.args, **_: P.kwargs) -> Asked[str]:
         """Stream the texts (or chunks) that a generator yields: one's own model. A replay returns the recorded text."""
         x = self._x
         return Asked(x, "stream", name, lambda key, place: stepping.stream(x, key, place, fn, args))

@@ -312,9 +312,7 @@ def _check_usable(facts: dict[str, str], policy: str | None) -> tuple[str, ...]:
     version = facts.get("redis_version", "")
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < OLDEST_VERSION:
-        raise StoreUnusable(
-            f"The store is Redis {version or 'of no version'}; 6.2 or newer is needed, or Valkey."
-        )
+        raise StoreUnusable(f"The store is Redis {version or 'of no version'}; 6.2 or newer is needed, or Valkey.")
     if not facts.get("run_id"):
         raise StoreUnusable("The store does not tell its run id, so a fail-over could not be noticed.")
     if facts.get("role", "master") != "master":

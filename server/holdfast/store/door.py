@@ -188,9 +188,7 @@ class Door:
     async def operations(self, turn: str) -> dict[str, Operation]:
         """All that a turn has recorded, by key."""
         rows: list[bytes] = await self.connection.execute("HGETALL", self.keys.operations(turn))
-        return {
-            _text(key): _operations.decode(value) for key, value in zip(rows[::2], rows[1::2], strict=True)
-        }
+        return {_text(key): _operations.decode(value) for key, value in zip(rows[::2], rows[1::2], strict=True)}
 
     async def commit(self, commit: Commit) -> Done | NotDone:
         """Apply a commit. Cancelling leaves the outcome unknown, as OutcomeUnknown does: repeat it.
@@ -228,9 +226,7 @@ class Door:
             case ["again", stored]:
                 first, last, at, *rest = stored.split(" ", 3)
                 reply_bytes = rest[0].encode() if rest else b""
-                return Done(
-                    self.epoch(commit.session), int(first), int(last), int(at), reply_bytes, again=True
-                )
+                return Done(self.epoch(commit.session), int(first), int(last), int(at), reply_bytes, again=True)
             case ["epoch", current]:
                 self._epochs[self.keys.partition(commit.session)] = current
                 return NotDone("epoch", current)

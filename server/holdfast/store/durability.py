@@ -94,9 +94,7 @@ class Durability:
         """The run of the store that has the copies."""
         if self._question:
             try:
-                _, found = await self._connection.execute_many(
-                    [("SET", self._mark, 1), (*self._question, WAIT_MS)]
-                )
+                _, found = await self._connection.execute_many([("SET", self._mark, 1), (*self._question, WAIT_MS)])
             except ResponseError as error:
                 raise OutcomeUnknown(f"The store cannot tell of copies: {error}") from error
             self._check(found)

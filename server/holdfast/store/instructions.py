@@ -101,9 +101,7 @@ def _say_events(said: Instructions, commit: Commit, keys: Keys) -> None:
     for event in commit.events:
         data = encode(event)
         if len(data) > EVENT_MAX_BYTES:
-            raise TooLarge(
-                f"An event is at most {EVENT_MAX_BYTES} bytes.", size=len(data), limit=EVENT_MAX_BYTES
-            )
+            raise TooLarge(f"An event is at most {EVENT_MAX_BYTES} bytes.", size=len(data), limit=EVENT_MAX_BYTES)
         said.say("event", log, data)
     if len(commit.erases) > ERASED_MAX:
         raise LimitReached(f"A commit erases at most {ERASED_MAX} events.", limit=ERASED_MAX)
@@ -115,7 +113,20 @@ def _say_events(said: Instructions, commit: Commit, keys: Keys) -> None:
 
 
 def _say_sets(said: Instructions, commit: Commit, keys: Keys, partition: int) -> None:
-    deadlines, inbox = keys.deadlines(partition), keys.inbox(partition)
+    _say_deadlines(said, commit, keys.deadlines(partition))
+    for job in commit.drop_jobs:
+        said.say("drop", keys.jobs(partition, job.queue), job.turn)
+    for job in commit.jobs:
+        said.say("add", keys.queues(partition), job.queue)
+        said.say("now", keys.jobs(partition, job.queue), job.turn)
+    for interrupt in commit.inbox_drop:
+        said.say("drop", keys.inbox(partition), interrupt)
+    for interrupt in commit.inbox_add:
+        said.say("now", keys.inbox(partition), interrupt)
+    _say_lists(said, commit, keys, partition)
+
+
+def _say_deadlines(said: Instructions, commit: Commit, deadlines: str) -> None:
     for name in commit.due:
         said.say("due", deadlines, name)
     for name in commit.drop_deadlines:
@@ -125,15 +136,10 @@ def _say_sets(said: Instructions, commit: Commit, keys: Keys, partition: int) ->
             said.say("later", deadlines, deadline.member, deadline.in_ms)
         else:
             said.say("at", deadlines, deadline.member, deadline.due_ms)
-    for job in commit.drop_jobs:
-        said.say("drop", keys.jobs(partition, job.queue), job.turn)
-    for job in commit.jobs:
-        said.say("add", keys.queues(partition), job.queue)
-        said.say("now", keys.jobs(partition, job.queue), job.turn)
-    for interrupt in commit.inbox_drop:
-        said.say("drop", inbox, interrupt)
-    for interrupt in commit.inbox_add:
-        said.say("now", inbox, interrupt)
+
+
+def _say_lists(said: Instructions, commit: Commit, keys: Keys, partition: int) -> None:
+    """The session in the lists of its members and of operators; or, when it is buried, in none."""
     for subject in commit.unlist_for:
         said.say("drop", keys.sessions_of(partition, subject), commit.session)
     for subject in commit.list_for:

@@ -20,15 +20,9 @@ class Jobs:
 
     async def older_than(self, partition: int, since_ms: int) -> dict[str, list[str]]:
         """Turns of a partition that have been ready since before `since_ms`, by queue."""
-        queues = [
-            name.decode() for name in await self._connection.execute("SMEMBERS", self._keys.queues(partition))
-        ]
+        queues = [name.decode() for name in await self._connection.execute("SMEMBERS", self._keys.queues(partition))]
         sets = [self._keys.jobs(partition, queue) for queue in queues]
         found = await self._connection.execute_many(
             [("ZRANGEBYSCORE", name, "-inf", since_ms, "LIMIT", 0, 100) for name in sets]
         )
-        return {
-            queue: [turn.decode() for turn in turns]
-            for queue, turns in zip(queues, found, strict=True)
-            if turns
-        }
+        return {queue: [turn.decode() for turn in turns] for queue, turns in zip(queues, found, strict=True) if turns}

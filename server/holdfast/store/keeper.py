@@ -18,9 +18,7 @@ Life = Callable[[Callable[[], None]], Awaitable[None]]
 class Keeper:
     """The task that owns a connection. `silence` is what `open` raises if nothing worse is known."""
 
-    def __init__(
-        self, life: Life, *, name: str, timeout_s: float, silence: Callable[[], HoldfastError]
-    ) -> None:
+    def __init__(self, life: Life, *, name: str, timeout_s: float, silence: Callable[[], HoldfastError]) -> None:
         self._life = life
         self._name = name
         self._timeout_s = timeout_s

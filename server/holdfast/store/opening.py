@@ -31,9 +31,7 @@ class OpenStore(msgspec.Struct, frozen=True):
     log: Log
     manifests: Manifests
 
-    def subscription(
-        self, on_message: OnMessage, on_gap: OnGap, *, name: str = "holdfast-sub"
-    ) -> Subscription:
+    def subscription(self, on_message: OnMessage, on_gap: OnGap, *, name: str = "holdfast-sub") -> Subscription:
         """A subscription to the same store, to be opened. Its probe goes through the connection."""
 
         async def publish(channel: str, data: bytes) -> None:

@@ -17,9 +17,7 @@ from holdfast.store.door import Done, Door
 from holdfast.store.log import Log
 
 RETAIN_EVENTS = 10_000  # of one session's log; some 5 MB. When there are more, the newer half stays
-FOLDED_MAX_BYTES = (
-    32 * 1024 * 1024
-)  # of a state that stands for a log; with a larger one the log is left as it is
+FOLDED_MAX_BYTES = 32 * 1024 * 1024  # of a state that stands for a log; with a larger one the log is left as it is
 
 _Entries = list[tuple[int, int, Event | UnknownEvent]]
 

@@ -209,9 +209,7 @@ def test_a_turn_that_no_worker_ever_took_is_seen_all_the_same(end: Any) -> None:
 
 
 def test_members_who_are_gone_are_unlisted() -> None:
-    session = SessionRecord(
-        info=replace(INFO, members={"alice": "owner", "bob": "member"}), salt="x", version=2
-    )
+    session = SessionRecord(info=replace(INFO, members={"alice": "owner", "bob": "member"}), salt="x", version=2)
     changed = replace(INFO, members={"alice": "owner", "carol": "member"}, title="New")
     commit = conversation.update(session, changed, By("person", "alice"))
     assert (commit.list_for, commit.unlist_for) == (["alice", "carol"], ["bob"])

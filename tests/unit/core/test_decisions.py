@@ -210,9 +210,7 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["approved", "reason", "input", "output", "ran", "x"]), inner, max_size=3
-        )
+        | st.dictionaries(st.sampled_from(["approved", "reason", "input", "output", "ran", "x"]), inner, max_size=3)
     ),
 )
 
@@ -249,18 +247,14 @@ def test_what_a_browser_would_round_is_refused_before_it_is_hashed() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "payload", [{"approved": True}, "x", 5, [], {"reason": 5}, {"reason": {"a": 1}}], ids=repr
-)
+@pytest.mark.parametrize("payload", [{"approved": True}, "x", 5, [], {"reason": 5}, {"reason": {"a": 1}}], ids=repr)
 def test_a_cancelling_answer_has_a_reason_or_nothing(kind: Kind, payload: Any) -> None:
     with pytest.raises(BadInput, match="payload"):
         decisions.answer(SESSION, turn(), record(kind), submit(payload, "cancelled"), 50)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    ("payload", "kept"), [(None, None), ({}, {}), ({"reason": "later"}, {"reason": "later"})]
-)
+@pytest.mark.parametrize(("payload", "kept"), [(None, None), ({}, {}), ({"reason": "later"}, {"reason": "later"})])
 def test_a_cancelling_answer(kind: Kind, payload: Any, kept: Any) -> None:
     decision = won(record(kind), submit(payload, "cancelled")).decision
     assert (decision.status, decision.payload) == ("cancelled", kept)

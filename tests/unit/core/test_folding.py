@@ -147,9 +147,7 @@ class Log:
                 {"type": "message-metadata", "messageMetadata": {"n": n}},
             ][n % 10]
             if own_id in self.state.messages:
-                self.past.setdefault(own_id, []).append(
-                    msgspec.json.encode(self.state.messages[own_id].message)
-                )
+                self.past.setdefault(own_id, []).append(msgspec.json.encode(self.state.messages[own_id].message))
             seq = self.write(ChunkWritten(turn, own_id, chunk))
             self.left.setdefault(own_id, []).append(seq)
 
@@ -320,9 +318,7 @@ def test_a_snapshot_plus_what_follows_is_the_whole(log: Log, data: st.DataObject
 
 @settings(max_examples=200)
 @given(logs(), st.data())
-def test_a_small_snapshot_and_what_follows_and_the_older_pages_are_the_whole(
-    log: Log, data: st.DataObject
-) -> None:
+def test_a_small_snapshot_and_what_follows_and_the_older_pages_are_the_whole(log: Log, data: st.DataObject) -> None:
     position = data.draw(st.integers(1, len(log.all)), label="position")
     limit = data.draw(st.none() | st.integers(1, 5), label="limit")
     max_bytes = data.draw(st.none() | st.integers(1, 2_000), label="max_bytes")

@@ -72,9 +72,7 @@ def test_what_names_the_same_thing_for_another_purpose_is_another_id() -> None:
 
 
 @given(session=SESSIONS, subject=TEXT, ref=TEXT, operation=TEXT)
-def test_a_turn_and_an_interrupt_lead_to_their_session(
-    session: str, subject: str, ref: str, operation: str
-) -> None:
+def test_a_turn_and_an_interrupt_lead_to_their_session(session: str, subject: str, ref: str, operation: str) -> None:
     turn = ids.turn_id(session, subject, ref)
     interrupt = ids.interrupt_id(turn, operation)
     assert ids.session_of(turn) == session == ids.session_of(interrupt)

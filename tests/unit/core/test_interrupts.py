@@ -89,9 +89,7 @@ def test_overdue(expires: int | None, status: Status, now: int, overdue: bool) -
     assert InterruptRecord(interrupt=shown, operation="tool:a:1", status=status).overdue(now) is overdue
 
 
-@pytest.mark.parametrize(
-    ("payload", "body"), [({"a": 1}, {"a": 1}), (None, {}), ([1], {}), ("x", {}), (True, {})]
-)
+@pytest.mark.parametrize(("payload", "body"), [({"a": 1}, {"a": 1}), (None, {}), ([1], {}), ("x", {}), (True, {})])
 def test_the_body_of_a_decision_is_an_object_or_nothing(payload: Any, body: dict[str, Any]) -> None:
     assert Decision("resolved", payload, By("person", "a"), "rest", 1).body == body
 

@@ -135,9 +135,7 @@ def chunks_of_the_protocol(draw: st.DrawFn) -> dict[str, Any]:
 
 
 STREAMS = st.lists(chunks_of_the_protocol(), max_size=40)
-GARBAGE = st.dictionaries(
-    st.sampled_from(["type", *FIELDS]), st.sampled_from(sorted(KINDS)) | VALUES, max_size=6
-)
+GARBAGE = st.dictionaries(st.sampled_from(["type", *FIELDS]), st.sampled_from(sorted(KINDS)) | VALUES, max_size=6)
 
 
 @given(STREAMS, st.sets(st.integers(0, 40)))

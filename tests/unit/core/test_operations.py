@@ -17,9 +17,7 @@ def test_an_operation_is_named_by_kind_name_and_count() -> None:
 @pytest.mark.parametrize(
     "operation",
     [
-        Operation(
-            "t_1.s", "tool:a:1", "tool", "waiting", inputHash="h", input={"x": None}, interrupt="i_1.s"
-        ),
+        Operation("t_1.s", "tool:a:1", "tool", "waiting", inputHash="h", input={"x": None}, interrupt="i_1.s"),
         Operation("t_1.s", "step:a:1", "step", "done", outcome="failed", failure=Failure("ValueError", "no")),
         Operation("t_1.s", "sleep::1", "sleep", "waiting", due_ms=5, place=3),
         Operation("t_1.s", "observed:time:1", "observed", "done", outcome="done", value=0),

@@ -20,9 +20,7 @@ TURN = TurnRecord(
     created_at_ms=1,
     message="m",
 )
-INTERRUPT = InterruptRecord(
-    interrupt=Interrupt("i_1.s", "gate", "s", "t_1.s", "confirmation"), operation="gate:g:1"
-)
+INTERRUPT = InterruptRecord(interrupt=Interrupt("i_1.s", "gate", "s", "t_1.s", "confirmation"), operation="gate:g:1")
 
 
 @pytest.mark.parametrize(

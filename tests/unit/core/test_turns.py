@@ -50,9 +50,7 @@ AFTER: dict[tuple[str, str], str] = {
 
 def turn(status: TurnStatus = "running", own_id: str = "t_1.s", **fields: Any) -> TurnRecord:
     given = {"requester": Requester("alice"), "created_at_ms": 1, "message": "m", "version": 5, "takes": 3}
-    return TurnRecord(
-        turn=own_id, session="s", agent="a", agent_version="1", status=status, **(given | fields)
-    )
+    return TurnRecord(turn=own_id, session="s", agent="a", agent_version="1", status=status, **(given | fields))
 
 
 def session(active: str | None = "t_1.s", *queue: str) -> SessionRecord:
@@ -256,9 +254,7 @@ def test_a_queue_is_never_dropped_by_an_end() -> None:
 
 
 def test_a_queued_turn_ends_without_moving_the_active_one() -> None:
-    commit = turns.finish(
-        session("t_1.s", "t_2.s", "t_3.s"), turn("queued", "t_2.s"), None, "cancelled", who=ALICE
-    )
+    commit = turns.finish(session("t_1.s", "t_2.s", "t_3.s"), turn("queued", "t_2.s"), None, "cancelled", who=ALICE)
     after = put(commit, "s")
     assert (after.active, after.queue, commit.jobs) == ("t_1.s", ("t_3.s",), [])
     assert (commit.fences, commit.drop_deadlines) == ({}, [])

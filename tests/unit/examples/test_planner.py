@@ -33,9 +33,7 @@ def written(draw: st.DrawFn, order: Order) -> str:
     letter = draw(st.sampled_from([letter, letter.lower()]))
     joint = draw(st.sampled_from(["-", "", " ", " - ", "–", "_", " dash "]))
     before = draw(
-        st.sampled_from(
-            ["", "#", "order ", "order number ", "order no. ", "order #", "my order ", "the order "]
-        )
+        st.sampled_from(["", "#", "order ", "order number ", "order no. ", "order #", "my order ", "the order "])
     )
     return f"{before}{letter}{joint}{number}"
 
@@ -141,9 +139,7 @@ def test_full_refunds(order: Order, form: str, data: st.DataObject) -> None:
     written_as=st.sampled_from(AMOUNT_FORMS),
     data=st.data(),
 )
-def test_refunds_of_an_amount(
-    order: Order, form: str, amount: Decimal, written_as: str, data: st.DataObject
-) -> None:
+def test_refunds_of_an_amount(order: Order, form: str, amount: Decimal, written_as: str, data: st.DataObject) -> None:
     text = form.format(order=data.draw(written(order)), amount=shown(amount, written_as))
     assert understood(text, book=book_with(order)) == (Refund(order.id, Amount(exact=amount)),), text
 
@@ -178,9 +174,7 @@ def test_several_orders(orders: list[Order], verb: str) -> None:
 
 
 @given(order=ORDER, form=st.sampled_from([*REFUNDS, *CANCELS, *STATUSES]), data=st.data())
-def test_an_unknown_number_is_asked_about_and_nothing_is_done(
-    order: Order, form: str, data: st.DataObject
-) -> None:
+def test_an_unknown_number_is_asked_about_and_nothing_is_done(order: Order, form: str, data: st.DataObject) -> None:
     text = form.format(order=data.draw(written(order).filter(lambda name: "order" in name or "#" in name)))
     if order.id in BOOK.orders:
         return
@@ -331,9 +325,7 @@ def test_a_conversation_goes_on(before: list[str], text: str, steps: list[object
     assert list(understood(text, *before)) == steps
 
 
-@pytest.mark.parametrize(
-    "text", ["refund it", "I want my money back", "please cancel my order", "where is my parcel?"]
-)
+@pytest.mark.parametrize("text", ["refund it", "I want my money back", "please cancel my order", "where is my parcel?"])
 def test_what_is_missing_is_asked_for(text: str) -> None:
     (step,) = understood(text)
     assert isinstance(step, Ask)
@@ -341,9 +333,7 @@ def test_what_is_missing_is_asked_for(text: str) -> None:
 
 
 def test_it_is_not_guessed_between_two() -> None:
-    assert understood("cancel it", "where are A-17 and B-3?") == (
-        Ask("cancel", "order", offered=("A-17", "B-3")),
-    )
+    assert understood("cancel it", "where are A-17 and B-3?") == (Ask("cancel", "order", offered=("A-17", "B-3")),)
     assert understood("refund order 17") == (Ask("refund", "order", offered=("A-17", "D-17")),)
 
 

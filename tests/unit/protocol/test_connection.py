@@ -34,9 +34,7 @@ ATTACH = {"ref": "a", "session": "s1"}
 
 def test_a_hello_is_to_be_authenticated_once() -> None:
     connection = Connection(Limits(), 0)
-    assert connection.receive(frame("hello", token="t", device="phone")) == Authenticate(
-        frames.Hello("t", "phone")
-    )
+    assert connection.receive(frame("hello", token="t", device="phone")) == Authenticate(frames.Hello("t", "phone"))
     again = connection.receive(frame("hello", token="t"))
     assert isinstance(again, Refuse)
     assert isinstance(again.error, BadRequest)
@@ -90,9 +88,7 @@ def test_a_token_without_end_has_no_deadline() -> None:
         ("claim", {"ref": "x"}, ""),
     ],
 )
-def test_a_command_is_to_be_performed_in_the_lane_of_its_session(
-    kind: str, fields: dict[str, Any], lane: str
-) -> None:
+def test_a_command_is_to_be_performed_in_the_lane_of_its_session(kind: str, fields: dict[str, Any], lane: str) -> None:
     step = open_connection().receive(frame(kind, **fields))
     assert isinstance(step, Perform)
     assert step.lane == lane
@@ -134,9 +130,7 @@ def test_it_is_full_until_a_command_is_settled() -> None:
         (b'{"type":"answer","ref":"r","session":"s","interrupt":"i","status":"perhaps"}', BadRequest, "r"),
     ],
 )
-def test_what_is_malformed_is_refused_with_its_ref(
-    data: bytes, error: type[Exception], ref: str | None
-) -> None:
+def test_what_is_malformed_is_refused_with_its_ref(data: bytes, error: type[Exception], ref: str | None) -> None:
     step = open_connection().receive(data)
     assert isinstance(step, Refuse)
     assert type(step.error) is error
@@ -175,16 +169,12 @@ values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-kinds = st.sampled_from(
-    ["hello", "start", "attach", "detach", "history", "send", "answer", "update", "cancel", "ping"]
-)
+kinds = st.sampled_from(["hello", "start", "attach", "detach", "history", "send", "answer", "update", "cancel", "ping"])
 
 
 @given(
     st.binary()
-    | st.dictionaries(st.text(), values).flatmap(
-        lambda d: kinds.map(lambda k: msgspec.json.encode({**d, "type": k}))
-    )
+    | st.dictionaries(st.text(), values).flatmap(lambda d: kinds.map(lambda k: msgspec.json.encode({**d, "type": k})))
 )
 def test_whatever_comes_there_is_a_step_and_no_error(data: bytes) -> None:
     step = open_connection().receive(data)

@@ -29,10 +29,7 @@ GOOD: list[dict[str, Any]] = [
     {"type": "update", "ref": "r", "session": "s", "updates": []},
     {"type": "cancel", "ref": "r", "session": "s"},
     {"type": "ping"},
-    *(
-        {"type": kind, "ref": "r"}
-        for kind in ("answer_many", "claim", "progress", "withdraw", "continue", "feedback")
-    ),
+    *({"type": kind, "ref": "r"} for kind in ("answer_many", "claim", "progress", "withdraw", "continue", "feedback")),
 ]
 
 
@@ -44,9 +41,7 @@ def test_good_frames(frame: dict[str, Any]) -> None:
 
 
 def test_every_frame_of_a_device_is_tried_here() -> None:
-    assert {frame["type"] for frame in GOOD} == {
-        kind.__struct_config__.tag for kind in frames.DeviceFrame.__args__
-    }
+    assert {frame["type"] for frame in GOOD} == {kind.__struct_config__.tag for kind in frames.DeviceFrame.__args__}
 
 
 @pytest.mark.parametrize(
@@ -70,9 +65,7 @@ def test_malformed_frames_say_what_and_where_and_whose(frame: dict[str, Any], na
     assert caught.value.details == {"ref": "r7"}
 
 
-@pytest.mark.parametrize(
-    "frame", [{"type": "of.a.later.version"}, {"type": None}, {}, {"type": 5}, {"type": ["send"]}]
-)
+@pytest.mark.parametrize("frame", [{"type": "of.a.later.version"}, {"type": None}, {}, {"type": 5}, {"type": ["send"]}])
 def test_unknown_types(frame: dict[str, Any]) -> None:
     with pytest.raises(UnknownFrame) as caught:
         frames.decode(msgspec.json.encode(frame | {"ref": "r"}))

@@ -14,9 +14,7 @@ async def read(exchange: Exchange) -> Reply | Response:
     """Live where the reader accepts a stream and this server has a hub; else a page."""
     hub = exchange.services.hub
     wants_stream = MEDIA_TYPE in exchange.request.headers.get("accept", "")
-    given = (exchange.request.headers.get("last-event-id") if wants_stream else None) or exchange.query(
-        "since"
-    )
+    given = (exchange.request.headers.get("last-event-id") if wants_stream else None) or exchange.query("since")
     since = events.parse_position(given or "0")
     session = exchange.path("id")
     if wants_stream and hub is not None:

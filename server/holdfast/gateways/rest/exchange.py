@@ -87,9 +87,7 @@ class Exchange:
 Handler = Callable[[Exchange], Awaitable[Reply | Response]]
 
 
-def endpoint(
-    services: Services, handler: Handler, body: type[Any] | None
-) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(services: Services, handler: Handler, body: type[Any] | None) -> Callable[[Request], Awaitable[Response]]:
     """A handler as Starlette calls it: authenticated, decoded, answered; refused in one way."""
 
     async def respond(request: Request) -> Response:
@@ -105,9 +103,7 @@ def endpoint(
     return respond
 
 
-async def _respond(
-    services: Services, handler: Handler, body: type[Any] | None, request: Request
-) -> Response:
+async def _respond(services: Services, handler: Handler, body: type[Any] | None, request: Request) -> Response:
     principal = await services.authenticate(request)
     if principal is None:
         raise Unauthenticated

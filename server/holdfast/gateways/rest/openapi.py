@@ -72,13 +72,9 @@ def _responses(route: Route, schema_of: dict[type[Any], dict[str, Any]]) -> dict
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     text = {"type": "string"}
-    in_path = [
-        {"name": name, "in": "path", "required": True, "schema": text}
-        for name in _IN_PATH.findall(route.path)
-    ]
+    in_path = [{"name": name, "in": "path", "required": True, "schema": text} for name in _IN_PATH.findall(route.path)]
     in_query = [
-        {"name": name, "in": "query", "description": told, "schema": text}
-        for name, told in route.query.items()
+        {"name": name, "in": "query", "description": told, "schema": text} for name, told in route.query.items()
     ]
     return in_path + in_query
 

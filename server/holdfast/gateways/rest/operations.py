@@ -44,9 +44,7 @@ class Operations:
         return JSONResponse({"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002
-        return Response(
-            generate_latest(self._registry), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 class _Numbers(Collector):
@@ -61,9 +59,7 @@ class _Numbers(Collector):
         yield _counter("holdfast_commit_conflicts", "Commits that met a changed record", door.conflicts)
         yield _counter("holdfast_store_commands", "Commands sent to the store", store.commands)
         yield _counter("holdfast_store_connects", "Connections made to the store", store.connects)
-        yield _counter(
-            "holdfast_store_outcome_unknown", "Commands whose reply never came", store.outcome_unknown
-        )
+        yield _counter("holdfast_store_outcome_unknown", "Commands whose reply never came", store.outcome_unknown)
         yield _counter("holdfast_store_refused_busy", "Commands refused as too many", store.refused_busy)
         yield _gauge("holdfast_store_connected", "Whether the store is connected", int(store.connected))
         yield _gauge("holdfast_store_waiting", "Commands under way", store.queued + store.in_flight)

@@ -56,9 +56,7 @@ async def start(exchange: Exchange) -> Reply:
 
 async def sessions(exchange: Exchange) -> Reply:
     limit = exchange.number("limit") or reading.SESSIONS_PAGE
-    return Reply(
-        await reading.sessions(exchange.backend, exchange.principal, exchange.query("cursor"), limit)
-    )
+    return Reply(await reading.sessions(exchange.backend, exchange.principal, exchange.query("cursor"), limit))
 
 
 async def session(exchange: Exchange) -> Reply:
@@ -79,13 +77,9 @@ async def send(exchange: Exchange) -> Reply:
 
 async def put_member(exchange: Exchange) -> Reply:
     own_id, subject = exchange.path("id"), exchange.path("sub")
-    return Reply(
-        await membership.put_member(exchange.backend, exchange.principal, own_id, subject, exchange.ref)
-    )
+    return Reply(await membership.put_member(exchange.backend, exchange.principal, own_id, subject, exchange.ref))
 
 
 async def remove_member(exchange: Exchange) -> Reply:
     own_id, subject = exchange.path("id"), exchange.path("sub")
-    return Reply(
-        await membership.remove_member(exchange.backend, exchange.principal, own_id, subject, exchange.ref)
-    )
+    return Reply(await membership.remove_member(exchange.backend, exchange.principal, own_id, subject, exchange.ref))

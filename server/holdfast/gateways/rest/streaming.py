@@ -132,9 +132,7 @@ async def follow(
         stream.end()
 
     await hub.attach(subscriber, principal, Attach("sse", session, since), on_end=ended)
-    return StreamingResponse(
-        _sent(hub, drain, principal, subscriber, stream), media_type=MEDIA_TYPE, headers=HEADERS
-    )
+    return StreamingResponse(_sent(hub, drain, principal, subscriber, stream), media_type=MEDIA_TYPE, headers=HEADERS)
 
 
 async def _sent(

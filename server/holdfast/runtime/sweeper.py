@@ -64,6 +64,7 @@ class Sweeper:
         """One deadline. If it cannot be settled it comes back later, and does not hold up the others."""
         try:
             await self._handle(name)
+            await self._deadlines.settled(partition, name)
         except Unavailable:
             raise
         except Exception as error:

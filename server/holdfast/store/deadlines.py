@@ -38,5 +38,11 @@ class Deadlines:
             await self._connection.execute("HDEL", failing, name)
             return False
         later = now_ms + BACKOFF_MS * 2 ** (failures - 1)
-        await self._connection.execute("ZADD", self._keys.deadlines(partition), "XX", later, name)
+        put = await self._connection.execute("ZADD", self._keys.deadlines(partition), "XX", "CH", later, name)
+        if not put:
+            await self.settled(partition, name)  # by another, meanwhile
         return True
+
+    async def settled(self, partition: int, name: str) -> None:
+        """Forget its failures: the next deadline of this name is another one."""
+        await self._connection.execute("HDEL", self._keys.failing(partition), name)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from holdfast import App, Call, StepFailed, Turn, client_tool, tool
+from holdfast.core.errors import BadInput
 from holdfast.testing import harness, wait_until
 
 
@@ -384,3 +385,42 @@ async def test_code_that_swallows_the_cancellation_changes_nothing(store_url: st
         turn = await session.wait_finished()
         assert (turn.end, turn.result) == ("completed", "done")
         assert await session.text() == ""
+
+
+async def test_edited_arguments_count_also_when_the_body_asks(store_url: str) -> None:
+    app = App()
+
+    @tool(approval=True, editable=True)
+    async def transfer(call: Call[Any], amount: int) -> str:
+        sure = await call.gate("sure")
+        return f"{amount} {sure.ok}"
+
+    @app.agent("a", tools=[transfer])
+    async def agent(turn: Turn) -> str:
+        return (await turn.call(transfer, 500)).value
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        ask = await session.wait_interrupt(tool=transfer)
+        with pytest.raises(BadInput, match="payload.input.amount"):
+            await session.approve(ask, input={"amount": "a lot"})
+        await session.approve(ask, input={"amount": 50})
+        await session.approve(await session.wait_interrupt(kind="gate"))
+        assert (await session.wait_finished()).result == "50 True"
+
+
+async def test_a_form_is_checked_by_its_schema(store_url: str) -> None:
+    app = App()
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+
+    @app.agent("a")
+    async def agent(turn: Turn) -> Any:
+        return (await turn.form("How old?", schema)).value
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        form = await session.wait_interrupt(kind="form")
+        with pytest.raises(BadInput, match="payload.content.age"):
+            await session.answer(form, {"action": "accept", "content": {"age": "old"}})
+        await session.answer(form, {"action": "accept", "content": {"age": 36}})
+        assert (await session.wait_finished()).result == {"age": 36}

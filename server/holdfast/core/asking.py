@@ -6,9 +6,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from holdfast.core import schemas
 from holdfast.core.audit import AuditEntry
 from holdfast.core.commit import Commit, Notice, Writer
 from holdfast.core.deadlines import Deadline
+from holdfast.core.errors import LimitReached
 from holdfast.core.events import ChunkWritten, InterruptOpened
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Interrupt, InterruptRecord
@@ -20,7 +22,15 @@ OPEN_MAX = 100
 
 
 def opening(turn: TurnRecord, writer: Writer, shown: Interrupt, operation: Operation) -> Commit:
-    """Put `shown` before people, as what `operation` waits for. The turn itself goes on until nothing else can."""
+    """Put `shown` before people, as what `operation` waits for. The turn itself goes on until nothing else can.
+
+    Raises:
+        LimitReached: the turn has too many open already.     BadInput: the schema to be answered by cannot be used.
+    """
+    if len(turn.open) >= OPEN_MAX:
+        raise LimitReached(f"A turn has at most {OPEN_MAX} open interrupts.", limit=OPEN_MAX)
+    if shown.responseSchema is not None:
+        schemas.usable(shown.responseSchema)
     record = InterruptRecord(interrupt=shown, operation=operation.key)
     commit = Commit(
         turn.session,

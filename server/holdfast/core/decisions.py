@@ -25,10 +25,12 @@ from holdfast.core.interrupts import (
     CancelPayload,
     ClientToolPayload,
     Decision,
+    FormPayload,
     Happening,
     Interrupt,
     InterruptRecord,
 )
+from holdfast.core.schemas import check as check_schema
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
 
@@ -226,7 +228,23 @@ def check_payload(shown: Interrupt, given: Answer) -> Any:
         raise BadInput("payload: give exactly one of `output` and `error`.", kind=shown.kind)
     if isinstance(payload, ApprovalPayload) and payload.input is not msgspec.UNSET and not shown.editable:
         raise BadInput("payload.input: the arguments of this call cannot be edited.", kind=shown.kind)
+    _check_fits(shown, payload)
     return msgspec.to_builtins(payload)
+
+
+def _check_fits(shown: Interrupt, payload: msgspec.Struct) -> None:
+    """What people and devices give must fit the schema that was shown to them."""
+    if shown.responseSchema is None:
+        return
+    match payload:
+        case FormPayload(action="accept", content=content):
+            check_schema(shown.responseSchema, content or {}, "payload.content")
+        case ClientToolPayload(output=output) if output is not msgspec.UNSET:
+            check_schema(shown.responseSchema, output, "payload.output")
+        case ApprovalPayload(input=edited) if edited is not msgspec.UNSET:
+            check_schema(shown.responseSchema, edited, "payload.input")
+        case _:
+            return
 
 
 def in_doubt_approvers() -> interrupts.Approvers:

@@ -14,6 +14,8 @@ UNITS_MS = {
     "w": 604_800_000, "week": 604_800_000,
 }  # fmt: skip
 
+LONGEST_MS = 2**53  # beyond it a number of milliseconds is not exact
+
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*,?")
 
 Duration = str | timedelta
@@ -44,5 +46,7 @@ def _parse(text: object) -> int:
         if part is None or unit is None:
             raise ValueError(f"{text!r} is no duration: write '30 s', '1 h 30 min' or '7 days'")
         total += float(part[1]) * unit
+        if total > LONGEST_MS:
+            raise ValueError(f"{text[:40]!r} is longer than can be counted")
         rest = rest[part.end() :]
     return int(total)

@@ -77,6 +77,7 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     toolName: str | None = None
     input: Any = None
     inputHash: str | None = None
+    #: What must be fitted by a form's `content`, a client tool's `output`, an approval's edited `input`.
     responseSchema: dict[str, Any] | None = None
     openedAt: int = 0
     expiresAt: int | None = None

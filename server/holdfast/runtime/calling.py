@@ -22,7 +22,7 @@ from holdfast.core import ids
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import Commit, Writer
 from holdfast.core.decisions import approves, in_doubt_approvers
-from holdfast.core.errors import BadInput
+from holdfast.core.errors import BadInput, ReplayDiverged
 from holdfast.core.events import EVENT_MAX_BYTES
 from holdfast.core.interrupts import Decision
 from holdfast.core.operations import Failure, Operation
@@ -107,10 +107,10 @@ class ToolCall:
     def _input(self, operation: Operation) -> dict[str, Any]:
         """The arguments that the decision holds for: those shown, or the edited ones (promise 6)."""
         record = self.x.journal.interrupts.get(operation.interrupt or "")
-        if record is None or record.decision is None:
-            return operation.input
-        if record.interrupt.inputHash != input_hash(operation.input):
-            raise BadInput(f"{self.key}: the decision was on other arguments.")
+        if record is None or record.decision is None or operation.status != "waiting":
+            return operation.input  # those that count are recorded already
+        if record.interrupt.inputHash != operation.inputHash:
+            raise ReplayDiverged(f"{self.key}: the decision was on other arguments.")
         edited = record.decision.body.get("input")
         return operation.input if edited is None else self.tool.signature.check(edited)
 
@@ -143,6 +143,8 @@ class ToolCall:
     def _question(self, kind: Any, operation: Operation | None = None) -> Question:
         rules = self.tool.rules
         schema = self.tool.signature.output_schema if kind == "client_tool" else None
+        if kind == "approval" and rules.editable:
+            schema = self.tool.signature.input_schema
         return Question(
             kind=kind,
             name=self.tool.name,

@@ -17,7 +17,7 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:{7}:of:SUBJECT         zset    sessions of one person → likewise                                   the session's
     hf:{7}:outbox             stream  notices to send, at most 100,000                                    until read
     hf:{7}:audit              stream  the audit trail, densely numbered                                   retention
-    hf:{7}:s:ID               hash    the session: see below                                              a tombstone stays
+    hf:{7}:s:ID               hash    the session: see below                                           a tombstone stays
     hf:{7}:s:ID:log           stream  its events; entry id = seq                                          the session's
     hf:{7}:s:ID:refs          hash    commands that were applied → their replies                          the session's
     hf:{7}:s:ID:folded        string  its state folded up to `floor`, where the log was trimmed           the session's

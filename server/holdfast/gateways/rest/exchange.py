@@ -126,6 +126,8 @@ async def _decoded(request: Request, kind: type[T]) -> T:
         raise BadRequest("The body must be JSON: send Content-Type: application/json.", path="Content-Type")
     try:
         return msgspec.json.decode(data or b"{}", type=kind)
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply.", path="$") from None
     except msgspec.ValidationError as error:
         message, _, path = str(error).rpartition(" - at `")
         raise BadRequest(str(error), path=path.rstrip("`") if message else "$") from None

@@ -38,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8700
     #: Pages of other origins that may connect, separated by commas; "*": all.
     origins: tuple[str, ...] = ()
+    #: Copies that a decision, or the start of a tool, must have before anybody is told (docs/design/durability.md).
+    wait: int = 0
+    #: Events of one session's log; when there are more, the older half is folded into a state.
+    retain_events: int = 10_000
     #: Turns that a worker runs at once.
     concurrency: int = 100
     #: How long a worker that is silent keeps its turns; they are taken over some 2 s later. Milliseconds.
@@ -109,6 +113,8 @@ def _checked(settings: Settings) -> Settings:
         )
     if not 0 <= settings.port <= 65_535:
         raise SettingsError(f"{settings.port} is no port: it must be 0 to 65535.")
+    if settings.wait < 0:
+        raise SettingsError(f"HOLDFAST_WAIT is a number of copies, 0 or more; {settings.wait} is none.")
     if settings.log not in ("debug", "info", "warning", "error"):
         raise SettingsError(f"{settings.log!r} is no log level: debug, info, warning or error.")
     return settings

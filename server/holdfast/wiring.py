@@ -51,7 +51,8 @@ async def opened(settings: Settings, name: str) -> AsyncGenerator[OpenStore]:
     """The store of these settings. Raises SettingsError if none is named, and as `open_store` does."""
     if settings.redis is None:
         raise SettingsError("Set HOLDFAST_REDIS (or --redis) to the store's URL: redis://, rediss:// or unix://.")
-    async with open_store(settings.redis, name=name, prefix=settings.prefix, partitions=settings.partitions) as store:
+    prefix, partitions, wait = settings.prefix, settings.partitions, settings.wait
+    async with open_store(settings.redis, name=name, prefix=prefix, partitions=partitions, wait=wait) as store:
         yield store
 
 
@@ -99,7 +100,15 @@ def application(
 @asynccontextmanager
 async def working(settings: Settings, store: OpenStore, app: App) -> AsyncGenerator[Worker]:
     """A worker on an open store, and what wakes it. It is the caller's to `run` and to `stop`."""
-    worker = Worker(app, store.door, store.log, store.manifests, slots=settings.concurrency, lease_ms=settings.lease_ms)
+    worker = Worker(
+        app,
+        store.door,
+        store.log,
+        store.manifests,
+        slots=settings.concurrency,
+        lease_ms=settings.lease_ms,
+        retain_events=settings.retain_events,
+    )
     # A lost wake-up costs a poll: there is nothing to do about a gap.
     wake = store.subscription(lambda _, payload: worker.woken(payload), lambda: None, name="holdfast-worker-sub")
     await wake.open()

@@ -22,6 +22,7 @@ from holdfast.store.door import Door
 from holdfast.store.durability import Durability, Persistence, question
 from holdfast.store.embedded import EmbeddedStore
 from holdfast.store.keys import Keys
+from holdfast.store.opening import open_store
 
 
 @asynccontextmanager
@@ -30,7 +31,7 @@ async def waiting(store: EmbeddedStore, copies: int) -> AsyncIterator[Door]:
     waits = Durability(store.url, Keys(partitions=1), copies)
     await waits.open()
     async with sessions.opened(store) as opened:
-        opened._durability = waits
+        opened.durability = waits
         await sessions.begin(opened)
         yield opened
     await waits.close()
@@ -93,11 +94,12 @@ async def test_a_replica_that_has_it_lets_it_be_told(own_store: EmbeddedStore, s
 
 
 async def test_without_its_copies_the_outcome_is_unknown_until_they_are_there(
-    own_store: EmbeddedStore, store_binary: str | None, impatient: None
+    own_store: EmbeddedStore, store_binary: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with replica_of(own_store, store_binary) as replica, waiting(own_store, 1) as door:
         await done(door, appending("before", by=named("q"), durable=True))
         os.kill(replica.pid, signal.SIGSTOP)
+        monkeypatch.setattr(durability, "WAIT_MS", 100)
         try:
             decision = appending("x", by=named("r"), durable=True)
             with pytest.raises(OutcomeUnknown, match="HOLDFAST_WAIT=1"):
@@ -109,6 +111,7 @@ async def test_without_its_copies_the_outcome_is_unknown_until_they_are_there(
             await done(door, appending("others go on", by=named("s")))
         finally:
             os.kill(replica.pid, signal.SIGCONT)
+        monkeypatch.undo()
         assert (await done(door, decision)).again
 
 
@@ -116,7 +119,7 @@ async def test_many_decisions_share_a_wait(
     own_store: EmbeddedStore, store_binary: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with replica_of(own_store, store_binary), waiting(own_store, 1) as door:
-        waits = door._durability
+        waits = door.durability
         assert waits is not None
         asked: list[None] = []
         ask = waits._ask
@@ -135,9 +138,9 @@ async def test_copies_in_another_run_of_the_store_say_nothing(own_store: Embedde
         client.config_set("appendfsync", "always")
     async with waiting(own_store, 1) as door:
         await done(door, appending("x", by=named("r"), durable=True))
-        assert door._durability is not None
+        assert door.durability is not None
         with pytest.raises(OutcomeUnknown, match="restarted"):
-            await door._durability.reached("1-another-run-")
+            await door.durability.reached("1-another-run-")
 
 
 async def test_waitaof_is_understood(tmp_path: Path, impatient: None) -> None:
@@ -145,3 +148,10 @@ async def test_waitaof_is_understood(tmp_path: Path, impatient: None) -> None:
     async with EmbeddedStore(tmp_path / "data", fsync="always") as store, waiting(store, 2) as door:
         with pytest.raises(OutcomeUnknown, match="WAITAOF"):
             await door.commit(appending("x", by=named("r"), durable=True))
+
+
+async def test_an_opened_store_waits_as_it_is_told(own_store: EmbeddedStore, impatient: None) -> None:
+    async with open_store(own_store.url, name="test", partitions=1, wait=1) as store:
+        await sessions.begin(store.door)
+        with pytest.raises(OutcomeUnknown):
+            await store.door.commit(appending("x", by=named("r"), durable=True))

@@ -17,6 +17,7 @@ from tests.store.sessions import SESSION, appending, done, log_of, writing
 
 from holdfast import App, Turn
 from holdfast.core import turns
+from holdfast.core.commit import Commit
 from holdfast.core.events import decode
 from holdfast.core.folding import State, fold, load
 from holdfast.core.ids import session_id
@@ -68,6 +69,21 @@ async def test_what_can_still_change_is_not_trimmed(door: Door) -> None:
     await retention.trim(door, log, SESSION, retain=2)
     state = await folded_from_what_is_left(log, SESSION)
     assert (await log_of(door))[0] == state.turns[turn.id].first, "the turn runs: its start stays"
+
+
+async def test_the_floor_may_lie_where_something_was_compacted(door: Door) -> None:
+    log = Log(door.connection, door.keys)
+    await sessions.begin(door)
+    fence = await sessions.take(door)
+    await finish(door, number=1, fence=fence)
+    outcome = await done(door, appending(*"abcdefgh"))
+    await done(door, Commit(SESSION, "compact", erases=[outcome.last - 2]))
+    assert await retention.trim(door, log, SESSION, retain=4)
+    floor = (await log.page(SESSION, 0)).floor
+    assert floor == outcome.last - 2
+    stored = await log.folded(SESSION)
+    assert stored is not None
+    assert load(stored).seq == floor, "who reads on from it asks for nothing that is gone"
 
 
 async def test_two_trim_at_once_and_one_does(door: Door) -> None:

@@ -107,7 +107,8 @@ class Door:
     def __init__(self, connection: Connection, keys: Keys, durability: Durability | None = None) -> None:
         self.connection = connection
         self.keys = keys
-        self._durability = durability
+        #: What a durable commit waits for before it is done. None: nothing.
+        self.durability = durability
         self._epochs: dict[int, str] = {}
         #: How often a guard failed since the start: that the guards are needed can be seen.
         self.conflicts = 0
@@ -154,8 +155,8 @@ class Door:
         now, epoch, alive, head, floor, stored, record, *values = reply
         self._epochs[keys.partition(session)] = _text(epoch)
         again = _stored(command, stored, _text(epoch)) if command and stored else None
-        if again is not None and self._durability is not None:
-            await self._durability.reached(again.epoch)  # it may be asked again because this was not known
+        if again is not None and self.durability is not None:
+            await self.durability.reached(again.epoch)  # it may be asked again because this was not known
         living = alive == b"1" and record is not None
         of_turns, of_interrupts = values[: len(turns)], values[len(turns) :]
         return View(
@@ -214,8 +215,8 @@ class Door:
         outcome = self._outcome(commit, [_text(word) for word in reply])
         if isinstance(outcome, NotDone):
             self.conflicts += outcome.why == "stale"
-        elif commit.durable and self._durability is not None:
-            await self._durability.reached(outcome.epoch)
+        elif commit.durable and self.durability is not None:
+            await self.durability.reached(outcome.epoch)
         return outcome
 
     def _outcome(self, commit: Commit, reply: list[str]) -> Done | NotDone:

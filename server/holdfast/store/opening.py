@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import msgspec
 from redis.exceptions import ResponseError
@@ -12,6 +12,7 @@ from holdfast.core.commit import Commit
 from holdfast.core.errors import StoreUnusable
 from holdfast.store.connection import TIMEOUT_MS, Connection, ConnectionInfo
 from holdfast.store.door import CLAIM, COMMIT, LOG, READ, Done, Door
+from holdfast.store.durability import Durability
 from holdfast.store.keys import PARTITIONS, Keys
 from holdfast.store.log import Log
 from holdfast.store.manifests import SERVED, Manifests
@@ -42,9 +43,17 @@ class OpenStore(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_store(
-    url: str, *, name: str, prefix: str = "hf", partitions: int = PARTITIONS, timeout_ms: int = TIMEOUT_MS
+    url: str,
+    *,
+    name: str,
+    prefix: str = "hf",
+    partitions: int = PARTITIONS,
+    wait: int = 0,
+    timeout_ms: int = TIMEOUT_MS,
 ) -> AsyncGenerator[OpenStore]:
     """A store while it is used. `partitions` counts for a new store; a used one keeps its own number.
+
+    `wait` is how many copies durable commits wait for.
 
     Raises:
         StoreUnavailable: nobody answers there.
@@ -60,13 +69,23 @@ async def open_store(
 
     connection = Connection(url, name=name, timeout_ms=timeout_ms, scripts=SCRIPTS, on_connect=connected)
     await connection.open()
+    stack = AsyncExitStack()
     try:
         door = doors[0]
         await _probe(door)
+        await _wait_for_copies(stack, door, url, wait, name)
         log, manifests = Log(connection, door.keys), Manifests(connection, door.keys)
         yield OpenStore(url, connection, door.keys, door, log, manifests)
     finally:
+        await stack.aclose()
         await connection.close()
+
+
+async def _wait_for_copies(stack: AsyncExitStack, door: Door, url: str, copies: int, name: str) -> None:
+    if copies:
+        door.durability = Durability(url, door.keys, copies, name=f"{name}-wait")
+        await door.durability.open()
+        stack.push_async_callback(door.durability.close)
 
 
 async def _partitions(info: ConnectionInfo, prefix: str, wanted: int) -> int:

@@ -17,12 +17,22 @@ def say(page: Page, words: str) -> None:
 
 def begin(page: Page, words: str) -> str:
     """Say the first thing of a new conversation; gives the link with which another device comes in."""
+    new_conversation(page)
     say(page, words)
     expect(page).to_have_url(re.compile("session="))
     page.get_by_role("button", name="Open on your phone").click()
     address = page.get_by_label("Link").input_value()
     page.get_by_role("button", name="Close").click()
     return address
+
+
+def new_conversation(page: Page) -> None:
+    """Whatever goes on, begin anew; on a phone the button is in the drawer."""
+    menu = page.get_by_role("button", name="Conversations")
+    if menu.is_visible():
+        menu.click()
+    page.get_by_role("button", name="New conversation").click()
+    expect(page.locator("#welcome")).to_be_visible()
 
 
 def card(page: Page) -> Locator:
@@ -61,6 +71,18 @@ def test_two_devices_see_one_approval_and_the_phone_decides(link: str, device: D
     for page in (desktop, phone):
         expect(agent_said(page, "Done: €120.50 for E-46")).to_have_count(1)
         expect(page.locator(".call .state")).to_have_text(["done", "done"])
+
+
+def test_a_phone_with_the_same_link_is_shown_what_the_laptop_began(link: str, device: Device) -> None:
+    """Nobody has to find the conversation: it comes to who has opened the page and begun nothing."""
+    desktop, phone = device(link), device(link, PHONE)
+    for page in (desktop, phone):
+        new_conversation(page)
+    say(desktop, "please refund all of E-46")
+    expect(card(phone)).to_contain_text("Approval needed")
+    expect(desktop.get_by_role("listitem").filter(has_text="waits for an answer").first).to_be_visible()
+    card(phone).get_by_role("button", name="Deny").click()
+    expect(card(desktop)).to_contain_text("Denied by")
 
 
 def test_a_no_with_its_reason_is_shown_everywhere(link: str, device: Device) -> None:

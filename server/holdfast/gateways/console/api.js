@@ -10,10 +10,11 @@ const get = async (path) => {
   return response.json();
 };
 
-/** The person's sessions, the last written first. */
+/** The person's sessions, the last written first, and whether they wait for this person's answer. */
 export const listSessions = async () => {
-  const { sessions } = await get("sessions?limit=100");
-  return sessions.map(({ session, updatedAt, turn }) => ({ ...session, updatedAt, turn }));
+  const [{ sessions }, { interrupts }] = await Promise.all([get("sessions?limit=100"), get("interrupts?limit=100")]);
+  const waiting = new Set(interrupts.map(({ session }) => session));
+  return sessions.map(({ session, updatedAt, turn }) => ({ ...session, updatedAt, turn, waits: waiting.has(session.id) }));
 };
 
 /** The names of the agents with which a conversation can be started. */

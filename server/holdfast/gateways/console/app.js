@@ -11,6 +11,7 @@ import { sessionList } from "./sessions.js";
 import { thread } from "./thread.js";
 import { turnState } from "./turn.js";
 import { title } from "./values.js";
+import { watch } from "./watch.js";
 
 const $ = (id) => document.getElementById(id);
 const TITLE_MAX = 60;
@@ -27,6 +28,8 @@ const client = connect({
 let session = null;
 let leave = () => {};
 let view = null;
+/** Conversations that were there when somebody chose to begin a new one: only a later one may take its place. */
+let passed = new Set();
 
 const context = {
   get session() {
@@ -158,6 +161,7 @@ $("skip").addEventListener("click", (event) => {
   write.focus();
 });
 $("new").addEventListener("click", () => {
+  passed = new Set(sessions.all().map(({ id }) => id));
   open(null);
   write.focus();
 });
@@ -181,6 +185,20 @@ addEventListener("popstate", () => {
   else if (link.session !== (session?.id ?? null)) open(link.session);
 });
 
+/**
+ * Who has opened the page and begun nothing is shown what goes on: a conversation begun on the laptop comes to the
+ * phone by itself.
+ */
+const follow = () => {
+  const live = sessions.all().find(({ id, turn }) => turn && !passed.has(id));
+  if (!session && write.isEmpty() && live) open(live.id);
+};
+
+const look = async () => {
+  await sessions.refresh();
+  follow();
+};
+
 /** Fills the list of conversations, and the choice of agents for a new one. */
 const fill = async () => {
   const known = await sessions.refresh();
@@ -191,4 +209,7 @@ const fill = async () => {
 };
 
 open(link.session);
-const ready = fill();
+const ready = fill().then(() => {
+  follow();
+  watch(look);
+});

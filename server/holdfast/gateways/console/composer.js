@@ -30,6 +30,7 @@ export const composer = (form, send) => {
   fit();
 
   return {
+    isEmpty: () => !input.value.trim(),
     focus: () => input.focus(),
     /** Gives words back that could not be sent, unless others were begun. */
     restore: (words) => {

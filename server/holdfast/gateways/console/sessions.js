@@ -20,7 +20,8 @@ export const sessionList = (node, empty, open) => {
     const button = h("button", { type: "button", onclick: () => open(first.session.id) }, name, when);
     const update = ({ session, isCurrent }) => {
       text(name, session.title || title(session.agent));
-      text(when, ago(session.updatedAt));
+      text(when, session.waits ? "waits for an answer" : ago(session.updatedAt));
+      set(button, { "data-waits": session.waits ? "" : null });
       set(button, { "aria-current": isCurrent ? "page" : null });
     };
     update(first);
@@ -28,6 +29,7 @@ export const sessionList = (node, empty, open) => {
   };
 
   return {
+    all: () => sessions,
     async refresh() {
       sessions = await listSessions().catch(() => sessions);
       show();

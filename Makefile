@@ -43,6 +43,7 @@ pytest: .venv/.ready-test
 	@$(PYTEST)
 
 js: .venv/.ready-test
+	@cd client_js && ../$(BIN)/node node_modules/typescript/bin/tsc && ../$(BIN)/node size.js
 	@if [ -n "$(JS_TESTS)" ]; then $(BIN)/node --test --test-reporter=spec $(JS_TESTS); fi
 
 fmt: .venv/.ready-test  ## Put the code in its usual form

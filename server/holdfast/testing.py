@@ -22,13 +22,13 @@ import msgspec
 
 from holdfast.commands import answering, cancelling, sending, starting
 from holdfast.commands.backend import Backend
+from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.events import Event, UnknownEvent, decode
 from holdfast.core.folding import State, TurnState, fold, load
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Interrupt
 from holdfast.protocol import frames
 from holdfast.runtime.app import App
-from holdfast.runtime.durations import Duration, milliseconds
 from holdfast.runtime.sweeper import Sweeper
 from holdfast.runtime.tools import Tool
 from holdfast.runtime.worker import Worker

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
+from tests.acceptance.cluster import SECRET, Cluster, Device
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError
 
 from holdfast.protocol.limits import Limits
-from tests.acceptance.cluster import SECRET, Cluster, Device
 
 
 @pytest.fixture
@@ -95,6 +95,11 @@ async def test_a_ref_that_is_used_again_for_something_else(cluster: Cluster) -> 
     await refused(device, {"type": "answer", **about, "payload": {"approved": False}}, "ref_reused")
 
 
+async def all_frames(socket: ClientConnection) -> None:
+    while True:
+        await socket.recv()
+
+
 async def closed_with(cluster: Cluster, headers: dict[str, str], send: str | None = None) -> int:
     url = f"ws://127.0.0.1:{cluster.ports[0]}/v1/ws"
     async with connect(url, additional_headers=headers, max_size=None) as socket:
@@ -102,8 +107,7 @@ async def closed_with(cluster: Cluster, headers: dict[str, str], send: str | Non
             await socket.recv()
             await socket.send(send)
         with pytest.raises(ConnectionClosedError) as closed:
-            while True:
-                await socket.recv()
+            await all_frames(socket)
     assert closed.value.rcvd is not None
     return closed.value.rcvd.code
 
@@ -112,7 +116,9 @@ async def test_tokens_that_cannot_be_trusted(cluster: Cluster) -> None:
     import jwt
 
     expired = jwt.encode({"sub": "alice", "exp": int(time.time()) - 60}, SECRET, algorithm="HS256")
-    forged = jwt.encode({"sub": "alice", "exp": int(time.time()) + 60}, "another secret, at least as long as ours", "HS256")
+    forged = jwt.encode(
+        {"sub": "alice", "exp": int(time.time()) + 60}, "another secret, at least as long as ours", "HS256"
+    )
     assert await closed_with(cluster, {"Authorization": f"Bearer {forged}"}) == 4500
     assert await closed_with(cluster, {"Authorization": f"Bearer {expired}"}) == 4001
 

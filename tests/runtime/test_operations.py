@@ -402,7 +402,7 @@ async def test_edited_arguments_count_also_when_the_body_asks(store_url: str) ->
     async with harness(app, url=store_url) as h:
         session = await h.start("a", message="go")
         ask = await session.wait_interrupt(tool=transfer)
-        with pytest.raises(BadInput, match="payload.input.amount"):
+        with pytest.raises(BadInput, match=r"payload\.input\.amount"):
             await session.approve(ask, input={"amount": "a lot"})
         await session.approve(ask, input={"amount": 50})
         await session.approve(await session.wait_interrupt(kind="gate"))
@@ -420,7 +420,7 @@ async def test_a_form_is_checked_by_its_schema(store_url: str) -> None:
     async with harness(app, url=store_url) as h:
         session = await h.start("a", message="go")
         form = await session.wait_interrupt(kind="form")
-        with pytest.raises(BadInput, match="payload.content.age"):
+        with pytest.raises(BadInput, match=r"payload\.content\.age"):
             await session.answer(form, {"action": "accept", "content": {"age": "old"}})
         await session.answer(form, {"action": "accept", "content": {"age": 36}})
         assert (await session.wait_finished()).result == {"age": 36}

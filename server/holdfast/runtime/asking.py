@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from holdfast.core import asking, ids
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import Commit, Writer
+from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.interrupts import REASONS, Approvers, Decision, Interrupt, Kind, OnExpiry
 from holdfast.core.operations import Operation, OperationKind
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.deciding import answered
-from holdfast.runtime.durations import Duration, milliseconds
 from holdfast.runtime.execution import Execution
 from holdfast.runtime.results import Result
 from holdfast.runtime.tools import named_approvers

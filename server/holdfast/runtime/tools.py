@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 import msgspec
 from msgspec.structs import replace
 
+from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.interrupts import Approvers, OnExpiry
 from holdfast.core.manifests import ToolManifest
 from holdfast.runtime.call import Call
-from holdfast.runtime.durations import Duration, milliseconds
 from holdfast.runtime.signatures import Signature
 
 P = ParamSpec("P")

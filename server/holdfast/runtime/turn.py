@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
+from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.messages import Message
 from holdfast.core.turns import Requester
 from holdfast.runtime import asking, stepping
 from holdfast.runtime.calling import ToolCall
 from holdfast.runtime.deciding import Reply
-from holdfast.runtime.durations import Duration, milliseconds
 from holdfast.runtime.execution import Asked, Execution
 from holdfast.runtime.results import Result
 from holdfast.runtime.tools import Tool

@@ -11,7 +11,11 @@ from holdfast.core.schemas import SCHEMA_MAX_BYTES, check, path
 
 PERSON = {
     "type": "object",
-    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}, "mail": {"type": "string", "format": "email"}},
+    "properties": {
+        "name": {"type": "string"},
+        "age": {"type": "integer"},
+        "mail": {"type": "string", "format": "email"},
+    },
     "required": ["name"],
     "additionalProperties": False,
 }

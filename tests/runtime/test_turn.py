@@ -70,11 +70,17 @@ async def test_denied_never_runs(store_url: str) -> None:
 async def test_expires_by_itself(store_url: str) -> None:
     async with harness(make_app(), url=store_url) as h:
         session = await h.start("support", message="200")
-        await session.wait_interrupt(tool=refund)
+        ask = await session.wait_interrupt(tool=refund)
         await session.wait_waiting()
         await h.advance("2 h")
         turn = await session.wait_finished()
         assert (turn.result, h.executions(refund)) == ("expired", 0)
+        history = await session.events()
+        late = await session.approve(ask)
+        assert late.outcome == "lost"
+        assert late.decision is not None
+        assert (late.decision.status, late.decision.by.kind) == ("expired", "deadline")
+        assert await session.events() == history
 
 
 async def test_goes_on_after_a_crash_while_waiting(store_url: str) -> None:

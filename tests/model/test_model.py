@@ -651,7 +651,7 @@ class World(RuleBasedStateMachine):
             return decisions.expire(self.model.session, turn, record, self.now_ms())
         turn = self.model.turn(own_id)
         if kind == "lease":
-            return turns.release(turn, due=True) if turn.status == "running" else nothing_left
+            return turns.lapse(turn) if turn.status == "running" else nothing_left
         timer = asking.timer_name(operation)
         return turns.ring(turn, operation, timer) if timer in turn.open else nothing_left
 

@@ -32,6 +32,7 @@ from holdfast.core.identity import By
 from holdfast.core.records import Record
 from holdfast.core.session import SessionRecord
 
+LAPSES_MAX = 10  # workers that one turn may cost before an operator must look at it
 LEASE_MS = 12_000  # three missed heartbeats; a turn is taken over at most 15 s after its worker was killed
 
 TurnStatus = Literal["queued", "ready", "running", "waiting", "blocked", "finished"]
@@ -89,6 +90,8 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     message: str
     #: Ids of interrupts that are open for it, and names of its timers.
     open: tuple[str, ...] = ()
+    #: Leases that ran out since it last waited or was retried.
+    lapses: int = 0
     #: How often it was taken: the number of its next fence.
     takes: int = 0
     started: bool = False
@@ -176,7 +179,7 @@ def wait(turn: TurnRecord, writer: Writer) -> Commit:
         turn.session,
         "wait",
         by=writer,
-        puts=[replace(turn, status=_step(turn, "wait"))],
+        puts=[replace(turn, status=_step(turn, "wait"), lapses=0)],
         events=[TurnWaiting(turn=turn.id, open=turn.open)],
         **_let_go(turn),
     )
@@ -206,18 +209,28 @@ def ring(turn: TurnRecord, operation: str, name: str) -> Commit:
     )
 
 
-def release(turn: TurnRecord, by: Writer | None = None, *, due: bool = False) -> Commit:
-    """The turn is anybody's again: its worker stops, or its lease ran out (`due`)."""
-    commit = Commit(
+def release(turn: TurnRecord, by: Writer | None = None) -> Commit:
+    """Its worker stops: the turn is anybody's again."""
+    return Commit(
         turn.session,
-        "lapse" if due else "release",
+        "release",
         by=by,
         puts=[replace(turn, status=_step(turn, "release"))],
         jobs=[turn.job],
         **_let_go(turn),
     )
-    if due:
-        commit.due.append(member("lease", turn.id))
+
+
+def lapse(turn: TurnRecord) -> Commit:
+    """Its lease ran out: the turn is anybody's again. One whose workers die again and again is blocked."""
+    lapses = turn.lapses + 1
+    counted = replace(turn, lapses=lapses)
+    if lapses >= LAPSES_MAX:
+        commit = block(counted, "workers_die", f"Its worker was lost {lapses} times in a row.")
+    else:
+        freed = replace(counted, status=_step(turn, "release"))
+        commit = Commit(turn.session, "lapse", puts=[freed], jobs=[turn.job], **_let_go(turn))
+    commit.due.append(member("lease", turn.id))
     return commit
 
 
@@ -246,7 +259,7 @@ def retry(turn: TurnRecord) -> Commit:
     return Commit(
         turn.session,
         "retry",
-        puts=[replace(turn, status=ready, blocked=None)],
+        puts=[replace(turn, status=ready, blocked=None, lapses=0)],
         jobs=[turn.job],
         events=[TurnResumed(turn=turn.id)],
     )

@@ -107,7 +107,7 @@ class Sweeper:
             await self._drop(session_of(turn), name)
             return
         log.warning("a worker is gone", turn=turn)
-        await self._commit(turns.release(record, due=True), view.epoch)
+        await self._commit(turns.lapse(record), view.epoch)
 
     async def _ring(self, turn: str, operation: str, name: str) -> None:
         view = await self._backend.door.read(session_of(turn), turns=(turn,))

@@ -143,8 +143,18 @@ def test_a_release_makes_it_anybodys() -> None:
     commit = turns.release(turn(), WRITER)
     assert (put(commit, "t_1.s").status, commit.jobs, commit.due) == ("ready", [Job("t_1.s", "a@1")], [])
     assert (commit.label, commit.fences) == ("release", {"t_1.s": None})
-    lapse = turns.release(turn(), due=True)
+    lapse = turns.lapse(turn())
     assert (lapse.label, lapse.by, lapse.due) == ("lapse", None, [member("lease", "t_1.s")])
+    assert (put(lapse, "t_1.s").status, put(lapse, "t_1.s").lapses, lapse.jobs) == ("ready", 1, [Job("t_1.s", "a@1")])
+
+
+def test_a_turn_whose_workers_die_again_and_again_is_blocked() -> None:
+    poison = turns.lapse(turn(lapses=turns.LAPSES_MAX - 1))
+    blocked = put(poison, "t_1.s")
+    assert (blocked.status, blocked.blocked and blocked.blocked["code"]) == ("blocked", "workers_die")
+    assert (poison.jobs, poison.due, poison.fences) == ([], [member("lease", "t_1.s")], {"t_1.s": None})
+    assert put(turns.retry(blocked), "t_1.s").lapses == 0
+    assert put(turns.wait(turn(lapses=3, open=("i_1.s",)), WRITER), "t_1.s").lapses == 0
 
 
 @pytest.mark.parametrize("status", ["ready", "running"])

@@ -443,7 +443,8 @@ class _Reading:
         if len(sums) != count:
             sums = [each.amount for each in self._said_sums()]
         if not sums and self.topic.missing == "order" and self.topic.amount:
-            sums = [self.topic.amount]
+            # Said before the orders were: of several, nobody knows which one was meant.
+            return [self.topic.amount] if count == 1 else None
         if not sums:
             asked = self.topic.missing == "amount" and self.wish.intent not in _HARD
             unclear = asked or language.wants_part(self.rest) or language.unread_number(self.rest)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from language import ALL, Amount, decimal, with_digits
 from planner import Ask, Book, Cancel, ListOrders, Move, Refund, Said, Say, Status, plan
@@ -189,6 +189,7 @@ JUMBLES = st.lists(st.sampled_from(BITS.split()), max_size=12).map(" ".join)
 EARLIER = st.lists(st.sampled_from(["refund", "where is A-17", ">A-17 or D-17?", "20"]), max_size=3)
 
 
+@example(text="1:3", before=["refund", "20"])
 @given(text=st.text(max_size=300) | JUMBLES, before=EARLIER)
 def test_whatever_is_written_there_is_a_plan_within_bounds(text: str, before: list[str]) -> None:
     steps = understood(text, *before)

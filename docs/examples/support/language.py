@@ -76,7 +76,7 @@ class Mention:
     orders: tuple[str, ...]
 
 
-_CALLED = r"(?:\b(?:orders?|ordered|number|numbers|no\.?|nr\.?|num|id|reference|ref)\b[\s:]*|#\s?)"
+_CALLED = r"(?:\b(?:orders?|ordered|number|numbers|no|nr|num|id|reference|ref)\b\.?[\s:]*|#\s?)"
 _NO_ORDER_AFTER = r"(?!\d)(?!\s*(?:€|eur\b|euros?\b|%|percent|per cent|cents?\b))(?![.,]\d)"
 _LETTERED = re.compile(
     rf"(?P<called>{_CALLED})*(?<![\w€-])(?P<letters>[a-z]{{1,4}})(?P<join>\s?(?:[-–—_/.]|dash|hyphen|minus)\s?|\s+|)"

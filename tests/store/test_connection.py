@@ -484,7 +484,7 @@ def test_what_cannot_be_used(facts: dict[str, str], error: type[Exception]) -> N
             "ERR Error running script (call to f_1): @user_script:1: -READONLY You can't write",
             StoreUnavailable,
         ),
-        ("OOM command not allowed when used memory > 'maxmemory'.", ResponseError),
+        ("OOM command not allowed when used memory > 'maxmemory'.", StoreUnavailable),
     ],
 )
 def test_what_an_error_reply_becomes(text: str, kind: type[Exception]) -> None:

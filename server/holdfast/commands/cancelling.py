@@ -61,7 +61,7 @@ class _Cancelling:
         return self._end(view, session, view.turns[wanted])
 
     def _end(self, view: View, session: SessionRecord, turn: TurnRecord) -> Commit | Need | First | Ok:
-        if turn.status == "finished" or turn.cancel is not None:
+        if turn.status == "finished" or (turn.status == "running" and turn.cancel is not None):
             return self._unchanged(view, turn.id)
         if turn.status == "running":
             return self._answered(turns.ask_to_stop(turn, self._principal.by), turn)

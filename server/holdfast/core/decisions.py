@@ -27,6 +27,7 @@ from holdfast.core.interrupts import (
     Decision,
     FormPayload,
     Happening,
+    InDoubtPayload,
     Interrupt,
     InterruptRecord,
 )
@@ -243,6 +244,8 @@ def _check_fits(shown: Interrupt, payload: msgspec.Struct) -> None:
             check_schema(shown.responseSchema, output, "payload.output")
         case ApprovalPayload(input=edited) if edited is not msgspec.UNSET:
             check_schema(shown.responseSchema, edited, "payload.input")
+        case InDoubtPayload(ran=True, result=result):
+            check_schema(shown.responseSchema, None if result is msgspec.UNSET else result, "payload.result")
         case _:
             return
 

@@ -63,9 +63,18 @@ async def ask(
         operation = await put(x, question, operation, inside)
     else:
         x.journal.same_arguments(operation, proposed)
+        if inside and x.journal.interrupts[operation.interrupt or ""].decision is None:
+            await _still_asking(x, inside)
     decision = await decision_of(x, operation.interrupt)
     shown = x.journal.interrupts[operation.interrupt or ""].interrupt
     return answered(shown, operation, decision)
+
+
+async def _still_asking(x: Execution, inside: str) -> None:
+    """The body was begun again and waits where it did before: if the worker dies now, nothing is in doubt."""
+    waiting = replace(x.journal.operations[inside], status="asking")
+    await x.writer.commit(lambda turn, by: Commit(turn.session, "asking", by=by, operations=[waiting]), x.journal)
+    x.journal.record(waiting)
 
 
 async def put(

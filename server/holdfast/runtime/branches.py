@@ -7,6 +7,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 
+def was_asked_to_stop() -> bool:
+    """Whether a CancelledError is meant for this task, and not for something that it awaited."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 class Branches:
     """Counts what a turn is doing, so that its worker knows when nothing can go on."""
 

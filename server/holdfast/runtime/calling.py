@@ -30,6 +30,7 @@ from holdfast.core.policies import Verdict, of_setting
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime import asking, stepping
 from holdfast.runtime.asking import Question
+from holdfast.runtime.branches import was_asked_to_stop
 from holdfast.runtime.call import Call, Inside
 from holdfast.runtime.deciding import answered, recorded, refused
 from holdfast.runtime.execution import Execution
@@ -37,6 +38,7 @@ from holdfast.runtime.results import Result
 from holdfast.runtime.tools import Tool
 from holdfast.store.failpoints import reached
 
+FAILURE_MAX = 2_000  # characters of an exception that are recorded
 RESULT_MAX_BYTES = EVENT_MAX_BYTES - 8 * 1024  # a result goes into one event, with room for what is around it
 
 
@@ -52,7 +54,7 @@ class ToolCall:
             proposed = self.tool.signature.bind(args, kwargs)
             digest = input_hash(proposed)
         except BadInput as error:
-            return Result("failed", None, f"{self.tool.name}: {error.message}")
+            return await self._malformed(f"{self.tool.name}: {error.message}")
         operation = self.x.journal.operations.get(self.key)
         if operation is None:
             return await self._first(self._new(proposed, digest))
@@ -67,9 +69,18 @@ class ToolCall:
             case "started":
                 return await self._doubtful(operation)
 
+    async def _malformed(self, reason: str) -> Result[Any]:
+        """Recorded too: a replay must find it where it was."""
+        operation = self.x.journal.operations.get(self.key)
+        if operation is None:
+            operation = replace(self._new(None, None), status="done", outcome="failed", reason=reason)
+            await self._commit("record", operation, [])
+        self.x.journal.same_arguments(operation, None)
+        return self._recorded(operation)
+
     # What the record says.
 
-    def _new(self, proposed: dict[str, Any], digest: str) -> Operation:
+    def _new(self, proposed: dict[str, Any] | None, digest: str | None) -> Operation:
         kind = self.tool.kind
         return Operation(self.x.turn.id, self.key, kind, "waiting", inputHash=digest, input=proposed, place=self.place)
 
@@ -162,9 +173,9 @@ class ToolCall:
 
     async def _execute(self, operation: Operation, values: dict[str, Any], *, ungated: bool = False) -> Result[Any]:
         started = replace(operation, status="started", attempts=operation.attempts + 1, input=values)
-        await self._commit("begin", started, self._shown(values) if ungated else [])
-        self.x.writer.check_lease()
-        with self.x.branches.effect():
+        with self.x.branches.effect():  # from here on: what is begun is recorded before the worker lets go
+            await self._commit("begin", started, self._shown(values) if ungated else [])
+            self.x.writer.check_lease()
             reached("before execute")
             value, failure = await self._body(started, values)
             reached("after execute")
@@ -176,16 +187,25 @@ class ToolCall:
         """Run the function, within its time and retries. A cancellation leaves the call in doubt."""
         rules, call = self.tool.rules, self._call(values, operation)
         failure: Failure | None = None
-        for _ in range(rules.retries + 1):
+        for attempt in range(rules.retries + 1):
+            if attempt:
+                self.x.writer.check_lease()
+                self.x.journal.again(self.key)
             self.x.environment.executed(self.tool.name, values)
             try:
                 async with asyncio.timeout(rules.timeout_ms / 1_000 if rules.timeout_ms else None):
                     return self._kept(await self.tool.run(call, values))
             except TimeoutError:
                 failure = Failure("TimeoutError", f"it took longer than {rules.timeout_ms} ms")
-            except Exception as error:  # noqa: BLE001 - a tool's failure is a result
+                if not inspect.iscoroutinefunction(self.tool.fn):
+                    break  # its thread cannot be stopped: a second one would run beside it
+            except asyncio.CancelledError as error:
+                if was_asked_to_stop():
+                    raise
+                failure = Failure("CancelledError", str(error)[:FAILURE_MAX])  # of something that the body awaited
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool's failure is a result
                 self.x.log.info("tool failed", tool=self.tool.name, error=repr(error))
-                failure = Failure(type(error).__name__, str(error))
+                failure = Failure(type(error).__name__, str(error)[:FAILURE_MAX])
         return None, failure
 
     def _kept(self, value: Any) -> tuple[Any, Failure | None]:
@@ -254,6 +274,7 @@ class ToolCall:
             name=self.tool.name,
             message=f"The worker died while {self.tool.name} ran. Did it happen?",
             input=operation.input,
+            schema=self.tool.signature.output_schema,
             approvers=in_doubt_approvers(),
         )
 
@@ -278,13 +299,13 @@ class ToolCall:
 
         async def nested(kind: Any, question: Question) -> Result[Any]:
             name = x.journal.name(kind, question.name, self.key)
-            return await asking.ask(x, question, kind, name, self.place, inside=self.key)
+            return await x.nested(lambda: asking.ask(x, question, kind, name, self.place, inside=self.key))
 
         return Inside(
             cancelled=lambda: x.turn.cancel is not None,
             progress=x.progress,
-            step=lambda name, fn, args: stepping.step(
-                x, x.journal.name("step", name, self.key), self.place, name, fn, args
+            step=lambda name, fn, args: x.nested(
+                lambda: stepping.step(x, x.journal.name("step", name, self.key), self.place, name, fn, args)
             ),
             ask=lambda question, options: nested("ask", stepping.question(question, options)),
             form=lambda message, schema, options: nested("form", stepping.form(message, schema, options)),

@@ -74,6 +74,9 @@ class Execution:
         self.broken: Exception | None = None
         #: The worker wants to let go: nothing new is begun.
         self.halted = False
+        #: The function is dropped: what its `finally` blocks ask for does not happen. Never taken back, for it may
+        #: be one that does not unwind.
+        self.sealed = False
         self._writing = False
         self._task: asyncio.Task[Any] | None = None
 
@@ -97,7 +100,7 @@ class Execution:
         """Perform one operation of the function."""
         self._check_task()
         key, place = await self._enter([asked])
-        return await self._guarded(asked.perform(key[0], place))
+        return await self.guarded(asked.perform(key[0], place))
 
     async def batch(self, asked: tuple[Asked[Any], ...]) -> list[Any]:
         """Perform several at once. Waits for all, then raises the first failure, if there was one."""
@@ -119,7 +122,7 @@ class Execution:
         return results
 
     async def _enter(self, asked: list[Asked[Any]]) -> tuple[list[str], int]:
-        if self.halted or self.turn.cancel:
+        if self.sealed or self.halted or self.turn.cancel:
             await self._halt()
         keys = [self.journal.name(one.kind, one.name) for one in asked]
         await self.end_text()
@@ -130,11 +133,17 @@ class Execution:
 
     async def _branch(self, performing: Awaitable[T]) -> T:
         try:
-            return await self._guarded(performing)
+            return await self.guarded(performing)
         finally:
             self.branches.joined()
 
-    async def _guarded(self, performing: Awaitable[T]) -> T:
+    async def nested(self, performing: Callable[[], Awaitable[T]]) -> T:
+        """Perform what the body of a tool asks for."""
+        if self.sealed:
+            await self._halt()
+        return await self.guarded(performing())
+
+    async def guarded(self, performing: Awaitable[T]) -> T:
         """What only the worker can deal with never reaches the author's code, which might swallow it."""
         try:
             return await performing
@@ -148,6 +157,9 @@ class Execution:
 
     async def _halt(self) -> None:
         """Go no further: the worker drops the function here."""
+        if self.sealed:  # it was cancelled already: there is nobody to do it again
+            await asyncio.sleep(0)  # who swallows this in a loop must not hold up the worker
+            raise asyncio.CancelledError
         self.changed.set()
         await asyncio.get_running_loop().create_future()
 
@@ -163,7 +175,7 @@ class Execution:
     async def write(self, text: str) -> None:
         """Stream text. Consecutive writes share a part; what a former run recorded is passed over."""
         self._check_task()
-        if self.journal.writing_is_settled or not text:
+        if self.sealed or self.journal.writing_is_settled or not text:
             return
         part = f"text-{self.journal.place}"
         if not self._writing:
@@ -183,7 +195,7 @@ class Execution:
     async def chunk(self, chunk: dict[str, Any]) -> None:
         """Stream a chunk of the author's own, between texts."""
         self._check_task()
-        if not self.journal.writing_is_settled:
+        if not (self.sealed or self.journal.writing_is_settled):
             await self.end_text()
             await self.emit(chunk, self.journal.text_key)
 
@@ -194,7 +206,8 @@ class Execution:
         return ChunkWritten(turn=self.turn.id, message=self.turn.message, chunk=chunk, op=op)
 
     async def progress(self, progress: Any) -> None:
-        await self.writer.write(TurnProgress(turn=self.turn.id, progress=progress))
+        if not self.sealed:
+            await self.writer.write(TurnProgress(turn=self.turn.id, progress=progress))
 
     # The end.
 

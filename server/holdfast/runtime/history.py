@@ -6,6 +6,7 @@ folded state of the sessions that it served last, and reads only what has come s
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 
 from holdfast.core.events import Event, TurnStarted, UnknownEvent, decode
@@ -74,8 +75,11 @@ async def beginning(log: Log, turn: TurnRecord) -> int:
 
 
 def _said(state: State, turn: TurnRecord) -> tuple[list[Message], Message | None]:
-    """Messages of turns that come later are in the log already, but not yet said."""
+    """Copies: what an author does with them must not be in the next turn's history.
+
+    Messages of turns that come later are in the log already, but not yet said.
+    """
     finished = {own_id for own_id, one in state.turns.items() if one.status == "finished"}
-    said = [one.message for one in state.ordered if one.place.turn is None or one.place.turn in finished]
+    said = [copy.deepcopy(one.message) for one in state.ordered if one.place.turn is None or one.place.turn in finished]
     cause = state.messages.get(turn.cause) if turn.cause else None
-    return said, cause.message if cause else None
+    return said, copy.deepcopy(cause.message) if cause else None

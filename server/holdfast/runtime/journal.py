@@ -51,6 +51,11 @@ class Journal:
         self._counts[f"{prefix}{kind}:{name}"] += 1
         return prefix + operation_key(kind, name, self._counts[f"{prefix}{kind}:{name}"])
 
+    def again(self, inside: str) -> None:
+        """The body of this call is run again: what it asks for has the same names as before."""
+        for counted in [one for one in self._counts if one.startswith(f"{inside}/")]:
+            del self._counts[counted]
+
     def enter(self, keys: Iterable[str]) -> int:
         """Begin the next place with these operations.
 
@@ -65,14 +70,14 @@ class Journal:
                 f"Operation {self.place} was {', '.join(sorted(missing))}; the code now asks for "
                 f"{', '.join(sorted(begun))}."
             )
-        if not recorded and self.place < self.settled:
-            raise ReplayDiverged(f"The code now asks for {', '.join(sorted(begun))} where the record has nothing.")
+        if self.place < self.settled and (added := begun - recorded):
+            raise ReplayDiverged(f"The code now asks for {', '.join(sorted(added))}, which the record does not have.")
         self._reached |= begun
         if len(self.operations) + len(begun - recorded) > OPERATIONS_MAX:
             raise LimitReached(f"A turn has at most {OPERATIONS_MAX} operations.", limit=OPERATIONS_MAX)
         return self.place
 
-    def same_arguments(self, operation: Operation, input_hash: str) -> None:
+    def same_arguments(self, operation: Operation, input_hash: str | None) -> None:
         """A recorded call holds for the arguments that it was recorded with (promise 6).
 
         Raises:

@@ -6,6 +6,7 @@ What a run needs is read from the store, whatever happened before: there is one 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from typing import Any, Literal
 
@@ -14,12 +15,13 @@ import structlog
 
 from holdfast.core import decisions, turns
 from holdfast.core.commit import Commit, Fence, Writer
-from holdfast.core.errors import HoldfastError, ReplayDiverged
+from holdfast.core.errors import HoldfastError, ReplayDiverged, Unavailable
 from holdfast.core.events import TurnEnd
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Decision
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.app import Agent
+from holdfast.runtime.calling import RESULT_MAX_BYTES
 from holdfast.runtime.execution import Environment, Execution
 from holdfast.runtime.history import Histories, beginning, events_since
 from holdfast.runtime.journal import Journal
@@ -34,6 +36,7 @@ from holdfast.store.log import Log
 #: Why a run of the function goes no further.
 Stop = Literal["ended", "waiting", "cancelled", "released", "broken", "abandoned"]
 
+MESSAGE_MAX = 2_000  # characters of an exception that are shown
 UNWIND_S = 5.0  # that an agent's `finally` blocks get when its function is dropped
 
 
@@ -69,11 +72,23 @@ class Run:
                 pass  # the last answer came before the turn let go: it goes on here
         except LeaseLost as lost:
             structlog.get_logger("holdfast.runtime").warning("lease lost", turn=turn.id, why=str(lost))
+        except Unavailable:
+            raise  # of the store, not of the turn: it is taken again when the lease is over
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the turn's
+            await self._park(writer, error)
         finally:
-            writer.sealed = True
             await _cancel(streaming, beating)
             await writer.settled()
         await self._trim(turn.session)
+
+    async def _park(self, writer: TurnWriter, error: Exception) -> None:
+        """It would fail in the same way wherever it is taken next: an operator must see it (promise 11)."""
+        structlog.get_logger("holdfast.runtime").error("turn blocked", turn=writer.turn.id, exc_info=error)
+        code = error.code if isinstance(error, HoldfastError) else "runtime_error"
+        message = f"{type(error).__name__}: {error}"[:MESSAGE_MAX]
+        writer.discard()
+        with contextlib.suppress(LeaseLost):
+            await writer.commit(lambda turn, by: turns.block(turn, code, message, by))
 
     async def _trim(self, session: str) -> None:
         """Now that one turn less can change, the log may be shortened. If not now, then after the next one."""
@@ -92,7 +107,8 @@ class Run:
             while True:
                 await asyncio.sleep(self._lease_ms / 3_000)
                 await writer.heartbeat()
-                await writer.look()
+                with contextlib.suppress(Unavailable):  # only a look: the next one sees it
+                    await writer.look()
                 self._tell()
 
         await self._or_give_up(beat())
@@ -121,6 +137,8 @@ class Run:
         """Let go of the turn as soon as what is under way is recorded, or `now`."""
         self._stopping = True
         self._abandoned = self._abandoned or now
+        if now and self._writer is not None:
+            self._writer.given_up = True
         self._tell()
 
     def _tell(self) -> None:
@@ -138,9 +156,8 @@ class Run:
             stop = await self._until_it_stops(x, function)
         finally:
             if not function.done():
-                writer.sealed = True  # what its `finally` blocks write counts for nothing (rule k)
+                x.sealed = True  # what its `finally` blocks do counts for nothing (rule k)
                 await _drop(function)
-        writer.sealed = False
         return await self._conclude(x, function, stop)
 
     async def _until_it_stops(self, x: Execution, function: asyncio.Task[Any]) -> Stop:
@@ -172,7 +189,10 @@ class Run:
             case "ended":
                 await self._ended(x, function)
             case "waiting":
-                await x.writer.close(turns.wait, ended=False, journal=x.journal)
+                try:
+                    await x.writer.close(_waiting, ended=False, journal=x.journal)
+                except CancelledMeanwhile:
+                    await self._end(x, "cancelled", who=x.turn.cancel)
                 return x.turn.status == "running"
             case "released":
                 # Not closed: what was written since the last operation is void, and the next worker takes it back.
@@ -180,7 +200,7 @@ class Run:
         return False
 
     async def _broke(self, x: Execution, error: Exception | None) -> None:
-        if isinstance(error, LeaseLost):
+        if isinstance(error, LeaseLost | Unavailable):
             raise error
         if isinstance(error, ReplayDiverged):
             message = error.message
@@ -195,14 +215,17 @@ class Run:
         error = asyncio.CancelledError("by itself") if function.cancelled() else function.exception()
         if error is not None:
             x.log.error("agent failed", exc_info=error)
-            failure = {"code": "agent_error", "message": f"{type(error).__name__}: {error}"}
+            failure = {"code": "agent_error", "message": f"{type(error).__name__}: {error}"[:MESSAGE_MAX]}
             return await self._end(x, "failed", error=failure)
         try:
             x.journal.end()
-            result = msgspec.json.decode(msgspec.json.encode(function.result()))
+            encoded = msgspec.json.encode(function.result())
+            if len(encoded) > RESULT_MAX_BYTES:
+                raise ValueError(f"it has {len(encoded)} bytes of {RESULT_MAX_BYTES}")
+            result = msgspec.json.decode(encoded)
         except ReplayDiverged as diverged:
             await self._broke(x, diverged)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError, OverflowError) as error:
             failure = {"code": "result_not_encodable", "message": f"the turn's result: {error}"}
             await self._end(x, "failed", error=failure)
         else:
@@ -255,6 +278,16 @@ class Run:
         history, cause = await self._histories.before(turn, begins)
         journal = Journal(turn.id, operations, view.interrupts)
         return Execution(self._environment, view.session, writer, journal, history, cause)
+
+
+class CancelledMeanwhile(Exception):
+    """Somebody cancelled the turn while it was about to wait: as a waiting one, nobody would look at it again."""
+
+
+def _waiting(turn: TurnRecord, writer: Writer) -> Commit:
+    if turn.cancel is not None:
+        raise CancelledMeanwhile
+    return turns.wait(turn, writer)
 
 
 async def finishing(

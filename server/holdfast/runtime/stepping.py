@@ -17,6 +17,7 @@ from holdfast.core.asking import timer_name
 from holdfast.core.commit import Commit
 from holdfast.core.operations import Failure, Operation
 from holdfast.runtime.asking import Question, rules
+from holdfast.runtime.branches import was_asked_to_stop
 from holdfast.runtime.execution import Execution
 from holdfast.runtime.results import StepFailed
 
@@ -64,7 +65,11 @@ async def _attempt(
                 kept = msgspec.json.decode(msgspec.json.encode(value))
                 _revive(fn, kept)
                 return replace(operation, outcome="done", value=kept)
-    except Exception as error:  # noqa: BLE001 - a step's failure is recorded, whatever it is
+    except asyncio.CancelledError as error:
+        if was_asked_to_stop():
+            raise
+        return replace(operation, outcome="failed", failure=Failure("CancelledError", str(error)))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a step's failure is recorded, whatever it is
         x.log.info("step failed", step=name, error=repr(error))
         return replace(operation, outcome="failed", failure=Failure(type(error).__name__, str(error)))
     raise AssertionError("stamina returns or raises")

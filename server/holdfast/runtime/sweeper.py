@@ -47,6 +47,8 @@ class Sweeper:
                     await self.block_unserved()
             except Unavailable as error:
                 log.warning("the store is away", why=str(error))
+            except Exception:  # without it nothing expires, and no turn is taken over
+                log.exception("sweep failed")
             rounds += 1
             # Half of it at random, so that many sweepers do not all come at the same moment.
             await asyncio.sleep(self._sweep_s * (0.5 + random.random() / 2))

@@ -146,10 +146,18 @@ class Worker:
         while self._hints and len(self._runs) < self._slots and not self._stopping:
             turn = self._hints.popleft()
             if turn not in self._runs:
-                await self._start(tasks, environment, turn)
+                await self._try(tasks, environment, turn)
 
     async def _ready_turns(self) -> list[str]:
         return await self._jobs.ready(list(self._app.agents), self._slots)
+
+    async def _try(self, tasks: asyncio.TaskGroup, environment: Environment, turn: str) -> None:
+        try:
+            await self._start(tasks, environment, turn)
+        except HoldfastError:
+            raise
+        except Exception:  # one turn that cannot be read must not end the others
+            log.exception("turn not taken", turn=turn)
 
     async def _start(self, tasks: asyncio.TaskGroup, environment: Environment, own_id: str) -> None:
         view = await self._door.read(session_of(own_id), turns=(own_id,))
@@ -197,6 +205,9 @@ class Worker:
                 await asyncio.sleep(HEARTBEAT_S)
             except HoldfastError as error:
                 log.warning("the store is away", why=str(error))
+                await asyncio.sleep(backoff.next_s())
+            except Exception:  # a heartbeat must not end what it speaks for
+                log.exception("the agents could not be registered")
                 await asyncio.sleep(backoff.next_s())
 
     async def _drain(self) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from holdfast.core import turns
 from holdfast.core.commit import Commit, Fence, Writer
-from holdfast.core.errors import Busy, HoldfastError, OutcomeUnknown, StoreUnavailable
-from holdfast.core.events import Event, decode
+from holdfast.core.errors import Busy, HoldfastError, TooLarge, Unavailable
+from holdfast.core.events import EVENT_MAX_BYTES, Event, decode, encode
 from holdfast.core.turns import LEASE_MS, TurnRecord
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.transcript import Transcript
@@ -24,6 +24,8 @@ from holdfast.store.backoff import Backoff
 from holdfast.store.door import Done, Door, NotDone, Written
 from holdfast.store.instructions import ERASED_MAX
 from holdfast.store.log import Log
+
+T = TypeVar("T")
 
 EVENTS_MAX = 200  # of one commit: a burst is written in several
 BUFFER_MAX = 1_000  # events waiting to be written; an agent that is faster waits
@@ -51,7 +53,8 @@ class TurnWriter:
     ) -> None:
         self.turn = turn
         self.transcript = transcript
-        self.sealed = False
+        #: The run is left: an unknown outcome stays unknown.
+        self.given_up = False
         self._door, self._log = door, log
         self._fence, self._number = fence, 0
         self._lease_ms = lease_ms
@@ -101,8 +104,9 @@ class TurnWriter:
 
     async def write(self, *events: Event) -> None:
         """Stream events: written soon, in order, together with whatever comes next. Cancelling is safe."""
-        if self.sealed:
-            return
+        for event in events:
+            if (size := len(encode(event))) > EVENT_MAX_BYTES:  # or it would end the stream, and every one after it
+                raise TooLarge(f"An event is at most {EVENT_MAX_BYTES} bytes.", size=size, limit=EVENT_MAX_BYTES)
         self._buffer.extend(events)
         self._news.set()
         if len(self._buffer) > BUFFER_MAX:
@@ -122,6 +126,11 @@ class TurnWriter:
         self._news.clear()
 
     # Commits.
+
+    def discard(self) -> None:
+        """Forget what is streamed and not written."""
+        self._buffer.clear()
+        self._room.set()
 
     async def commit(self, build: Build, journal: Journal | None = None) -> Done:
         """Apply what `build` makes of the turn as it is now, with all that was streamed before it.
@@ -170,7 +179,7 @@ class TurnWriter:
             while self._buffer:
                 await self._commit(lambda turn, writer: Commit(turn.session, "append", by=writer), None)
             done = await self._commit(closing, journal, whole=True)
-        await self._erase(left)
+        await self._erase(left, done.epoch)
         return done
 
     async def _commit(self, build: Build, journal: Journal | None, *, whole: bool = False) -> Done:
@@ -192,11 +201,17 @@ class TurnWriter:
 
     async def _send(self, commit: Commit) -> Done | NotDone:
         """Send until the outcome is known: the commit is numbered, so repeating it is asking, not doing."""
+        return await self._until_known(lambda: self._door.commit(commit))
+
+    async def _until_known(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What the store says, once it says something. Only for what may be asked again."""
         backoff = Backoff()
         while True:
             try:
-                return await self._door.commit(commit)
-            except (OutcomeUnknown, StoreUnavailable):
+                return await ask()
+            except Unavailable as error:
+                if self.given_up:
+                    raise LeaseLost(f"{self.turn.id}: {error}") from error
                 await asyncio.sleep(backoff.next_s())
 
     async def _settle(self, commit: Commit, outcome: Done | NotDone) -> Done | None:
@@ -240,7 +255,7 @@ class TurnWriter:
 
     async def look(self) -> TurnRecord:
         """Read the turn again: somebody else has changed it."""
-        view = await self._door.read(self.turn.session, turns=(self.turn.id,))
+        view = await self._until_known(lambda: self._door.read(self.turn.session, turns=(self.turn.id,)))
         self.set_clock(view.now_ms)
         current = view.turns.get(self.turn.id)
         if current is None or current.status != "running" or current.takes != self.turn.takes:
@@ -274,7 +289,7 @@ class TurnWriter:
         Raises:
             LeaseLost: less than it acknowledged, so it is an older copy; or another has had the turn since.
         """
-        written = await self._door.written(self.turn.session, self.turn.id)
+        written = await self._until_known(lambda: self._door.written(self.turn.session, self.turn.id))
         if written is None or written.fence != str(self._fence) or written.number < self._number:
             raise LeaseLost(f"{self.turn.id}: the store came back without what this worker wrote")
         return written
@@ -285,7 +300,7 @@ class TurnWriter:
         Raises:
             LeaseLost: another has the turn.
         """
-        view = await self._door.read(self.turn.session, turns=(self.turn.id,))
+        view = await self._until_known(lambda: self._door.read(self.turn.session, turns=(self.turn.id,)))
         current = view.turns.get(self.turn.id)
         if current is None or current.status != "running" or current.takes != self.turn.takes:
             raise LeaseLost(self.turn.id)
@@ -297,11 +312,11 @@ class TurnWriter:
         self._seen, self._foreign = max(self._seen, view.head), True
         self.renewed()
 
-    async def _erase(self, positions: list[int]) -> None:
+    async def _erase(self, positions: list[int], epoch: str) -> None:
         for start in range(0, len(positions), ERASED_MAX):
             erases = positions[start : start + ERASED_MAX]
             try:
-                await self._door.commit(Commit(self.turn.session, "compact", erases=erases))
+                await self._door.commit(Commit(self.turn.session, "compact", erases=erases, epoch=epoch))
             except HoldfastError:
                 return  # they only take room: a later compaction stands for them too
 

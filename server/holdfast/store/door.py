@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from redis.exceptions import ResponseError
 
 from holdfast.core.commit import CommandId, Commit, Writer
-from holdfast.core.errors import RefReused, StoreUnusable
+from holdfast.core.errors import RefReused, StoreUnavailable, StoreUnusable
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.operations import Operation
 from holdfast.core.records import Record
@@ -233,6 +233,8 @@ class Door:
                 return NotDone("epoch", current)
             case ["reused"]:
                 raise RefReused
+            case ["failed", detail] if "OOM" in detail:
+                raise StoreUnavailable(f"The store has no memory left: {detail}", reply="OOM")
             case ["failed" | "wrong_type" as why, detail]:
                 raise StoreUnusable(f"The store refused a write ({why}): {detail}")
             case [why, *detail]:

@@ -22,7 +22,5 @@ class Jobs:
         """Turns of a partition that have been ready since before `since_ms`, by queue."""
         queues = [name.decode() for name in await self._connection.execute("SMEMBERS", self._keys.queues(partition))]
         sets = [self._keys.jobs(partition, queue) for queue in queues]
-        found = await self._connection.execute_many(
-            [("ZRANGEBYSCORE", name, "-inf", since_ms, "LIMIT", 0, 100) for name in sets]
-        )
+        found = await self._connection.execute_many([("ZRANGEBYSCORE", name, "-inf", since_ms) for name in sets])
         return {queue: [turn.decode() for turn in turns] for queue, turns in zip(queues, found, strict=True) if turns}

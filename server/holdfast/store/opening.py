@@ -9,7 +9,7 @@ import msgspec
 from redis.exceptions import ResponseError
 
 from holdfast.core.commit import Commit
-from holdfast.core.errors import StoreUnusable
+from holdfast.core.errors import StoreUnavailable, StoreUnusable
 from holdfast.store.connection import TIMEOUT_MS, Connection, ConnectionInfo
 from holdfast.store.door import CLAIM, COMMIT, LOG, READ, Done, Door
 from holdfast.store.durability import Durability
@@ -112,3 +112,7 @@ def _writable() -> Generator[None]:
         yield
     except ResponseError as error:
         raise StoreUnusable(f"The store does not take writes: {error}") from None
+    except StoreUnavailable as error:
+        if error.details.get("reply") != "OOM":
+            raise
+        raise StoreUnusable(f"The store does not take writes: {error.message}") from None

@@ -38,7 +38,7 @@ _NOT_OURS = (
     "timeout",
 )
 # Codes of replies that say: not run, and not because of what was asked.
-_NOT_NOW = {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "READONLY", "TRYAGAIN"}
+_NOT_NOW = {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN"}
 
 _REFUSED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.ResponseError)
 

@@ -56,6 +56,9 @@ async def test_one_that_fails_comes_back_later_and_is_given_up_in_the_end(door: 
     assert await door.connection.execute("ZSCORE", keys.deadlines(0), "timer t") is None
     assert await door.connection.execute("ZSCORE", keys.dead(0), "timer t") is not None
     assert await door.connection.execute("EXISTS", keys.failing(0)) == 0
+    assert await deadlines.revive(0) == ["timer t"]
+    assert (await deadlines.due(0))[1] == ["timer t"]
+    assert await deadlines.revive(0) == []
 
 
 async def test_one_that_was_dropped_meanwhile_does_not_come_back(door: Door) -> None:

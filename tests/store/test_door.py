@@ -194,7 +194,7 @@ async def test_without_memory_nothing_changes(door: Door) -> None:
     without_events = Commit(SESSION, "x", by=named("r"), inbox_add=["i"], set_deadlines=[Deadline("lease", "t")])
     before = await dump(door)
     for commit in (with_events, without_events):
-        with pytest.raises(StoreUnavailable, match="OOM|memory"):
+        with pytest.raises(StoreUnavailable, match=r"OOM|memory"):
             await door.commit(commit)
     assert await dump(door) == before
     await door.connection.execute("CONFIG", "SET", "maxmemory", "0")

@@ -38,7 +38,11 @@ class Sweeper:
         self._sweep_s = sweep_ms / 1_000
 
     async def run(self) -> None:
-        """Sweep until cancelled. A store that is away is waited for."""
+        """Sweep until cancelled. A store that is away is waited for.
+
+        What was given up is tried again first: a new start is most often a new version.
+        """
+        await self._revive()
         rounds = 0
         while True:
             try:
@@ -52,6 +56,16 @@ class Sweeper:
             rounds += 1
             # Half of it at random, so that many sweepers do not all come at the same moment.
             await asyncio.sleep(self._sweep_s * (0.5 + random.random() / 2))
+
+    async def _revive(self) -> None:
+        for partition in range(self._backend.door.keys.partitions):
+            try:
+                revived = await self._deadlines.revive(partition)
+            except Unavailable as error:
+                log.warning("the store is away", why=str(error))
+                return
+            if revived:
+                log.warning("deadlines that were given up are tried again", deadlines=revived)
 
     async def sweep(self) -> int:
         """Settle everything that is due now; how much that was."""

@@ -43,6 +43,14 @@ class Deadlines:
             await self.settled(partition, name)  # by another, meanwhile
         return True
 
+    async def revive(self, partition: int) -> list[str]:
+        """Take back those that were given up: what could not settle them may have been mended by now."""
+        dead = [name.decode() for name in await self._connection.execute("ZRANGE", self._keys.dead(partition), 0, -1)]
+        for name in dead:
+            await self._connection.execute("ZADD", self._keys.deadlines(partition), "NX", 0, name)
+            await self._connection.execute("ZREM", self._keys.dead(partition), name)
+        return dead
+
     async def settled(self, partition: int, name: str) -> None:
         """Forget its failures: the next deadline of this name is another one."""
         await self._connection.execute("HDEL", self._keys.failing(partition), name)

@@ -9,7 +9,7 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:{7}:meta               hash    epoch, run, generation; `entries`: the audit trail's last number    for ever
     hf:{7}:deadlines          zset    what acts by itself → when (ms)                                     while open
     hf:{7}:failing            hash    deadlines that could not be settled → how often                     until settled
-    hf:{7}:dead               zset    those that were given up → when (ms)                                until replayed
+    hf:{7}:dead               zset    those that were given up → when (ms)                                next start
     hf:{7}:jobs:AGENT@VERSION zset    turns that are ready → since when (ms); only a hint                 while ready
     hf:{7}:queues             set     names of the job sets that were ever used                           for ever
     hf:{7}:inbox              zset    open interrupts → since when (ms)                                   while open

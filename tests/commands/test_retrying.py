@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from tests.commands.scene import ALICE, STRANGER, Scene
 
 from holdfast.commands import retrying
@@ -49,3 +50,5 @@ async def test_who_may_not(scene: Scene) -> None:
         await retry(scene, ALICE)
     with pytest.raises(NotFound):
         await retry(scene, STRANGER)
+    with pytest.raises(NotFound):  # the right reaches no further than the token's sessions
+        await retry(scene, replace(STRANGER, can=("read", "admin")))

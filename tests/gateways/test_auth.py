@@ -240,3 +240,11 @@ async def test_an_issuer_that_is_away_can_be_asked_again_later() -> None:
     made.close()
     with pytest.raises(Unavailable):
         await Authenticator(jwks=made.url).authenticate(made.token())
+
+
+async def test_a_token_for_somebody_else_grants_what_people_usually_may() -> None:
+    minter = Principal("ops", sessions=("*",), can=("read", "send", "answer", "cancel", "mint", "admin"))
+    minted = mint_for(minter, Wanted(sub="bob"), SECRET)
+    bob = await Authenticator(SECRET).authenticate(minted.token)
+    assert bob.can == ("read", "send", "answer", "cancel")
+    assert (bob.roles, bob.sessions) == ((), ("mine",))

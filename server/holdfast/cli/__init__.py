@@ -114,7 +114,7 @@ def token(sub: str, data: Path | None, **claims: Any) -> None:
     from holdfast.gateways.minting import mint_token
 
     with _one_sentence():
-        secret = processes.kept_secret(data) if data is not None else _settings({}).secret
+        secret = processes.secret_of(data) if data is not None else _settings({}).secret
     try:
         click.echo(mint_token(sub, secret=secret, **claims))
     except ValueError as error:

@@ -118,6 +118,18 @@ def kept_secret(data: Path) -> str:
         raise SettingsError(f"The data folder {data} cannot be used: {error.strerror}.") from None
 
 
+def secret_of(data: Path) -> str:
+    """The secret that `dev` has made in this folder.
+
+    Raises:
+        SettingsError: `dev` never ran here.
+    """
+    try:
+        return (data / "secret").read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{data} is no folder of `holdfast dev`: {error.strerror}.") from None
+
+
 @asynccontextmanager
 async def _embedded(data: Path) -> AsyncGenerator[str]:
     """The embedded store, watched: it is started again if it ends."""

@@ -17,6 +17,7 @@ from holdfast.core.messages import Message
 from holdfast.core.session import QUEUE_MAX, SessionInfo, SessionRecord
 from holdfast.core.turns import Requester, TurnRecord
 
+FILE_SCHEMES = ("https:", "http:", "data:")  # others would act when a page opens them
 USER_PARTS = ("text", "file")  # what a device may write: agents and servers write the rest (promise 8)
 
 
@@ -44,6 +45,8 @@ def user_message(raw: Any, *, session: str, principal: Principal, ref: str) -> M
     if body.get("role", "user") != "user":
         raise BadInput("message.role: a device can only write messages of the role 'user'.")
     parts = [_user_part(part, index) for index, part in enumerate(body["parts"])]
+    if all(part["type"] == "text" and not part["text"].strip() for part in parts):
+        raise BadInput("message: it is empty.")
     given_id = body.get("id")
     if given_id is not None and not (isinstance(given_id, str) and ids.MESSAGE_ID.fullmatch(given_id)):
         raise BadInput("message.id: 1 to 128 printable characters without blanks.")
@@ -153,6 +156,6 @@ def _user_part(part: Any, index: int) -> dict[str, Any]:
     part = cast("dict[str, Any]", part)
     if part["type"] == "text" and not isinstance(part.get("text"), str):
         raise BadInput(f"{where}.text: must be a string.")
-    if part["type"] == "file" and not isinstance(part.get("url"), str):
-        raise BadInput(f"{where}.url: must be a string.")
+    if part["type"] == "file" and not str(part.get("url")).startswith(FILE_SCHEMES):
+        raise BadInput(f"{where}.url: must begin with one of {', '.join(FILE_SCHEMES)}.")
     return part

@@ -108,7 +108,10 @@ class Granted(msgspec.Struct, frozen=True, omit_defaults=True):
 def _granted(minter: Principal, wanted: Wanted) -> Granted:
     sub = wanted.sub or minter.subject
     own = sub == minter.subject
-    usual: tuple[Right, ...] = tuple(right for right in minter.can if right != "mint")
+    # For oneself all but minting; for somebody else no more than people usually may.
+    usual: tuple[Right, ...] = tuple(
+        right for right in minter.can if (right != "mint" if own else right in USUAL_RIGHTS)
+    )
     granted = Granted(
         sub=sub,
         roles=wanted.roles if wanted.roles is not None else (minter.roles if own else ()),

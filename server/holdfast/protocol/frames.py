@@ -5,7 +5,8 @@ Frames only grow: a new field has a default; unknown fields are passed over; an 
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+import re
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 
@@ -51,7 +52,7 @@ class Attach(Frame, frozen=True, tag="attach"):
     session: str
     since: Position | None = None
     #: Messages in the snapshot, newest.
-    limit: int | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Detach(Frame, frozen=True, tag="detach"):
@@ -62,8 +63,8 @@ class Detach(Frame, frozen=True, tag="detach"):
 class History(Frame, frozen=True, tag="history"):
     ref: str
     session: str
-    before: int
-    limit: int = 50
+    before: Annotated[int, msgspec.Meta(ge=1)]
+    limit: Annotated[int, msgspec.Meta(ge=1)] = 50
 
 
 class Send(Frame, frozen=True, tag="send"):
@@ -301,9 +302,9 @@ def decode(data: bytes | str) -> DeviceFrame:
     try:
         return _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"A frame must be one JSON object in UTF-8: {error}") from None
+        raise BadRequest(f"A frame must be one JSON object in UTF-8: {error}", **_ref_in(data)) from None
     except RecursionError:
-        raise BadRequest("A frame must not be nested thousands of levels deep.") from None
+        raise BadRequest("A frame must not be nested thousands of levels deep.", **_ref_in(data)) from None
 
 
 def event_frame(session: str, seq: int, at: int, event: bytes, from_: int | None = None) -> bytes:
@@ -327,6 +328,16 @@ def _decode(data: bytes | str) -> DeviceFrame:
         return _decoder.decode(data)
     except msgspec.ValidationError as error:
         raise _refusal(data, str(error)) from None
+
+
+_REF = re.compile(rb'"ref"\s*:\s*"([\x20\x21\x23-\x5b\x5d-\x7e]{1,128})"')
+
+
+def _ref_in(data: bytes | str) -> dict[str, str]:
+    """The ref of a frame that cannot be read: whoever sent it must learn that it was refused."""
+    raw = data if isinstance(data, bytes) else data.encode(errors="replace")
+    found = _REF.search(raw)
+    return {"ref": found[1].decode()} if found else {}
 
 
 def _refusal(data: bytes | str, reason: str) -> BadRequest:

@@ -216,3 +216,16 @@ def test_members_who_are_gone_are_unlisted() -> None:
     assert commit.events == [SessionUpdated(changed)]
     assert (put(commit, SessionRecord).info, put(commit, SessionRecord).version) == (changed, 2)
     assert [entry.action for entry in commit.audit] == ["session.updated"]
+
+
+@pytest.mark.parametrize("raw", ["", "  \n", {"parts": [{"type": "text", "text": " "}]}])
+def test_an_empty_message_is_none(raw: Any) -> None:
+    with pytest.raises(BadInput, match="empty"):
+        user_message(raw, session="s", principal=Principal("alice"), ref="r")
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "file:///etc/hosts", "", None, 5])
+def test_a_file_comes_from_the_web_or_with_the_message(url: Any) -> None:
+    raw = {"parts": [{"type": "file", "url": url, "mediaType": "image/png"}]}
+    with pytest.raises(BadInput, match="url"):
+        user_message(raw, session="s", principal=Principal("alice"), ref="r")

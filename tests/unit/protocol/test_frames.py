@@ -171,3 +171,24 @@ def test_an_error_says_its_code_and_whether_to_try_again() -> None:
     details = msgspec.to_builtins(frames.error_frame(TooLarge("Over.", limit=5)))
     assert details["details"] == {"limit": 5}
     assert "ref" not in details
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"type":"send","ref":"r1","session":"s","message":"\\ud83d"}',
+        b'{"type":"send","ref" : "r1","session":"s","message":"\xff"}',
+        b'{"ref":"r1","type":"answer","payload":' + b"[" * 100_000,
+    ],
+    ids=["a lone surrogate", "not UTF-8", "nested too deeply"],
+)
+def test_a_frame_that_cannot_be_read_is_refused_to_whoever_sent_it(data: bytes) -> None:
+    with pytest.raises(BadRequest) as refused:
+        frames.decode(data)
+    assert refused.value.details["ref"] == "r1"
+
+
+@pytest.mark.parametrize("fields", ['"before":0', '"before":5,"limit":0', '"before":-1', '"before":5,"limit":-3'])
+def test_a_page_has_a_place_and_a_length(fields: str) -> None:
+    with pytest.raises(BadRequest, match="history"):
+        frames.decode(f'{{"type":"history","ref":"r","session":"s",{fields}}}')

@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 from holdfast import client
 from holdfast.client import Client, Position, Renewed, Seen, ToolUpdate
 from holdfast.client.reconnecting import Waits
-from holdfast.core.errors import BadInput, NotFound, Unauthenticated, UnknownAgent
+from holdfast.core.errors import BadInput, Conflict, NotFound, Unauthenticated, UnknownAgent
 from holdfast.core.events import TurnFinished, TurnResumed
 from holdfast.core.folding import dump
 
@@ -88,6 +88,13 @@ async def test_a_server_that_is_killed_costs_nothing(cluster: Cluster) -> None:
             assert isinstance(news, Seen)  # no snapshot was needed
             kinds.append(type(news.event))
         assert kinds.count(TurnResumed) == 1
+
+
+async def test_who_waits_for_a_question_that_never_comes_is_told(cluster: Cluster) -> None:
+    async with device(cluster) as alice:
+        session = await alice.start("raises", "go")
+        with pytest.raises(Conflict, match="failed"):
+            await session.wait_interrupt()
 
 
 async def test_the_same_past_by_snapshot_by_replay_and_by_pages(cluster: Cluster) -> None:

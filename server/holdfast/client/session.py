@@ -13,7 +13,7 @@ import msgspec
 from holdfast.client.attachment import Attachment, Renewed, Seen
 from holdfast.client.feed import Feed
 from holdfast.client.replies import Reply
-from holdfast.core.errors import HoldfastError
+from holdfast.core.errors import Conflict, HoldfastError
 from holdfast.core.folding import State, TurnState
 from holdfast.core.interrupts import Interrupt
 from holdfast.protocol import frames
@@ -120,7 +120,12 @@ class Session:
     async def wait_interrupt(
         self, tool: str | None = None, kind: str | None = None, turn: str | None = None
     ) -> Interrupt:
-        """The oldest open interrupt (of this tool, kind, turn) that was not answered here. Safe to cancel."""
+        """The oldest open interrupt (of this tool, kind, turn) that was not answered here. Safe to cancel.
+
+        Raises:
+            Conflict: the turn (this one, else the last one caused here) has ended without asking that.
+        """
+        watched = turn or self._caused
 
         def fits(shown: dict[str, Any]) -> bool:
             wanted = {"toolName": tool, "kind": kind, "turn": turn}
@@ -132,7 +137,14 @@ class Session:
 
         def seek(state: State) -> Interrupt | None:
             found = next(filter(fits, state.interrupts.values()), None)
-            return None if found is None else msgspec.convert(found, Interrupt)
+            if found is not None:
+                return msgspec.convert(found, Interrupt)
+            over = state.turns.get(watched) if watched else None
+            if over is not None and over.status == "finished":
+                raise Conflict(
+                    f"The turn has ended ({over.end}) and asks nothing more.", turn=over.id, error=over.error
+                )
+            return None
 
         return await self.wait_for(seek)
 

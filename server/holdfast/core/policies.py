@@ -1,10 +1,29 @@
-"""Policies: what decides before a human must. The stricter verdict wins, and anything unclear means: ask."""
+"""Policies: rules that decide before a human must. The stricter verdict wins, and anything unclear means: ask.
+
+    a call ──▶ every rule: does it match? ──▶ the strictest of those that do ──┐
+    the tool's own `approval` ─────────────────────────────────────────────────┴──▶ deny, ask or allow
+
+A rule can make a call stricter, never looser than the tool's own `approval`. What neither speaks of falls to the
+default. All of it is a function of the call and the policy: whoever has both can say why.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from holdfast.core.conditions import Fit, all_of, check_conditions, fits
+from holdfast.core.durations import Duration, milliseconds
+from holdfast.core.interrupts import OnExpiry
 
 Verdict = Literal["deny", "ask", "allow"]
+Action = Literal["auto_approve", "require_approval", "auto_deny"]
+
+VERDICTS: dict[Action, Verdict] = {"auto_approve": "allow", "require_approval": "ask", "auto_deny": "deny"}
+DEFAULT = "default"  # the name under which a policy's default decides
 
 _STRICTNESS: dict[Verdict, int] = {"deny": 2, "ask": 1, "allow": 0}
 
@@ -23,3 +42,202 @@ def of_setting(approval: Any, default: Verdict) -> Verdict:
     if approval is None:
         return default
     return "allow" if approval is False else "ask"
+
+
+class Match(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """Which calls a rule is about: those that fit everything that is given here. Nothing given: every call.
+
+    Args:
+        tool: the tool's name, with `*` and `?` for what may differ; or several, of which one fits.
+        agent: the agent's name, likewise.
+        input: by argument (`customer.country` looks inside) its value, or conditions such as `{"lte": 50}`.
+        roles: of whoever's message caused the turn; one of them is enough.
+
+    Raises:
+        ValueError: something is no such thing.
+    """
+
+    tool: str | tuple[str, ...] = "*"
+    agent: str | tuple[str, ...] = "*"
+    input: dict[str, Any] = {}
+    roles: str | tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("tool", "agent", "roles"):
+            names = _names(getattr(self, field))
+            if not all(isinstance(name, str) and name for name in names) or (not names and field != "roles"):
+                raise ValueError(f"{field}: give a name, or a list of names")
+        check_conditions(self.input)
+
+
+class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """What happens to the calls that match.
+
+    Args:
+        action: `auto_approve`, `require_approval` or `auto_deny`.
+        reason: shown to who is asked, told to the agent that is refused, word for word.
+        name: under which it stands in the audit trail; else "rule 1", "rule 2" … by its place.
+
+    Raises:
+        ValueError: there is no such action, or the name is taken by Holdfast.
+    """
+
+    action: Action
+    match: Match = msgspec.field(default_factory=Match)
+    reason: str | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.action not in get_args(Action):
+            raise ValueError(f"action: {self.action!r} is none of {', '.join(get_args(Action))}")
+        if self.name is not None and (not self.name.strip() or self.name == DEFAULT):
+            raise ValueError(f"name: {self.name!r} cannot be a rule's name")
+
+    @property
+    def verdict(self) -> Verdict:
+        return VERDICTS[self.action]
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules, and what holds where none of them speaks.
+
+    Args:
+        default: for a call that no rule matches and whose tool has no `approval` of its own; None: the app's default,
+            which is to ask. `auto_deny` also refuses what the tool itself would allow: only what a rule names can run.
+        expires: how long approvals stay open whose tool says nothing about it. None: until somebody answers.
+        on_expiry: what happens then.
+
+    Raises:
+        ValueError: two rules have one name, or a value is none that it can be.
+    """
+
+    rules: list[Rule] = []
+    default: Action | None = None
+    expires: Duration | None = None
+    on_expiry: OnExpiry = "deny"
+
+    def __post_init__(self) -> None:
+        if self.default is not None and self.default not in get_args(Action):
+            raise ValueError(f"default: {self.default!r} is none of {', '.join(get_args(Action))}")
+        if self.on_expiry not in get_args(OnExpiry):
+            raise ValueError(f"on_expiry: {self.on_expiry!r} is none of {', '.join(get_args(OnExpiry))}")
+        if self.expires is not None:
+            try:
+                milliseconds(self.expires)
+            except ValueError as error:
+                raise ValueError(f"expires: {error}") from None
+        names = [name for name, _ in self.named()]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"two rules have the name {twice!r}")
+
+    @property
+    def expires_ms(self) -> int | None:
+        return None if self.expires is None else milliseconds(self.expires)
+
+    def named(self) -> list[tuple[str, Rule]]:
+        """The rules in their order, each with the name that it goes by."""
+        return [(rule.name or f"rule {number}", rule) for number, rule in enumerate(self.rules, start=1)]
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """The call that is judged."""
+
+    tool: str
+    input: Mapping[str, Any] = {}
+    agent: str = ""
+    #: Of whoever's message caused the turn.
+    roles: tuple[str, ...] = ()
+
+
+class Ruling(msgspec.Struct, frozen=True):
+    """What one rule says of a call, and why. `verdict` is None where it does not match."""
+
+    name: str
+    rule: Rule
+    verdict: Verdict | None
+    why: str
+
+
+class Judged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The verdict on a call, kept with its operation: it is not judged again.
+
+    `rule` is None where no rule decided, but the tool's own setting or the app's default.
+    """
+
+    verdict: Verdict
+    rule: str | None = None
+    reason: str | None = None
+
+
+def rulings(policy: Policy, case: Case) -> list[Ruling]:
+    """What each rule says, in the policy's order."""
+    return [_ruling(name, rule, case) for name, rule in policy.named()]
+
+
+def deciding(said: list[Ruling]) -> Ruling | None:
+    """The strictest of the rules that match; of several, the first. None: no rule matches."""
+    matching = [ruling for ruling in said if ruling.verdict is not None]
+    return max(matching, key=lambda ruling: _STRICTNESS[ruling.verdict or "allow"], default=None)
+
+
+def by_rules(policies: Sequence[Policy], case: Case) -> Judged | None:
+    """What the policies say before the tool is heard; of several the strictest. None: nothing."""
+    said = [judged for policy in policies if (judged := _by_rules_of(policy, case)) is not None]
+    return max(said, key=lambda judged: _STRICTNESS[judged.verdict], default=None)
+
+
+def judge(policies: Sequence[Policy], ruled: Judged | None, approval: Any, default: Verdict) -> Judged:
+    """The verdict: of the rules and the tool's own setting the stricter, else the default.
+
+    Args:
+        ruled: what `by_rules` said.     approval: the tool's setting, or what its predicate returned.
+        default: the app's, for where no policy has one.
+    """
+    if ruled is None and approval is None:
+        defaults: list[Verdict] = [VERDICTS[policy.default] for policy in policies if policy.default is not None]
+        return Judged(strictest(*defaults), DEFAULT) if defaults else Judged(default)
+    own = of_setting(approval, "allow")
+    if ruled is None or _STRICTNESS[own] > _STRICTNESS[ruled.verdict]:
+        return Judged(own)
+    return ruled
+
+
+def waiting(policies: Sequence[Policy]) -> Policy | None:
+    """The first policy that says how long approvals stay open."""
+    return next((policy for policy in policies if policy.expires is not None), None)
+
+
+def _by_rules_of(policy: Policy, case: Case) -> Judged | None:
+    ruling = deciding(rulings(policy, case))
+    if ruling is not None and ruling.verdict is not None:
+        return Judged(ruling.verdict, ruling.name, ruling.rule.reason)
+    return Judged("deny", DEFAULT, "no rule allows it") if policy.default == "auto_deny" else None
+
+
+def _ruling(name: str, rule: Rule, case: Case) -> Ruling:
+    """An unclear match never allows; where the rule asks or denies, it asks (promise 7)."""
+    fit, why = _fit(rule.match, case)
+    if fit == "yes":
+        return Ruling(name, rule, rule.verdict, "it matches")
+    if fit == "no" or rule.verdict == "allow":
+        return Ruling(name, rule, None, why)
+    return Ruling(name, rule, "ask", why)
+
+
+def _fit(match: Match, case: Case) -> tuple[Fit, str]:
+    if not _one_fits(match.tool, case.tool):
+        return "no", f"the tool is {case.tool}"
+    if not _one_fits(match.agent, case.agent):
+        return "no", f"the agent is {case.agent or 'not given'}"
+    roles = _names(match.roles)
+    if roles and not set(roles) & set(case.roles):
+        return "no", f"the requester is no {' or '.join(roles)}"
+    return all_of(fits(path, wanted, case.input) for path, wanted in match.input.items())
+
+
+def _one_fits(globs: str | tuple[str, ...], name: str) -> bool:
+    return any(fnmatchcase(name, glob) for glob in _names(globs))
+
+
+def _names(given: Any) -> tuple[Any, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -1,0 +1,78 @@
+"""Policies in TOML: read strictly, and a mistake is named with its line and field."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.core.errors import BadInput
+from holdfast.core.policies import Match, Policy, Rule
+from holdfast.core.policy_text import RULES_MAX, parse
+
+TEXT = """
+default = "require_approval"
+expires = "1 day"
+on_expiry = "cancel"
+
+[[rules]]
+name = "small refunds"
+action = "auto_approve"
+match = { tool = "refund", input = { amount = { lte = 50 } } }
+
+[[rules]]
+action = "auto_deny"
+reason = "Never."
+[rules.match]
+tool = ["drop_*", "truncate"]
+roles = ["guest"]
+"""
+
+
+def test_it_is_what_python_would_say() -> None:
+    assert parse(TEXT, "policy.toml") == Policy(
+        rules=[
+            Rule(
+                name="small refunds", action="auto_approve", match=Match(tool="refund", input={"amount": {"lte": 50}})
+            ),
+            Rule(action="auto_deny", reason="Never.", match=Match(tool=("drop_*", "truncate"), roles=("guest",))),
+        ],
+        default="require_approval",
+        expires="1 day",
+        on_expiry="cancel",
+    )
+
+
+def test_an_empty_text_is_a_policy_that_says_nothing() -> None:
+    assert parse("", "policy.toml") == Policy()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("lte", "lteq", "line 6: rules[0].match: input.amount.lteq: there is no such condition"),
+        ('"auto_deny"', '"deny"', "line 11: rules[1].action: "),
+        ('action = "auto_deny"', "", "line 11: rules[1]: Object missing required field `action`"),
+        ("reason", "because", "line 11: rules[1]: Object contains unknown field `because`"),
+        ('["guest"]', "[1]", "line 11: rules[1].match.roles"),
+        ('"1 day"', '"soon"', "expires: 'soon' is no duration"),
+        ('"1 day"', "5", "expires: Expected `str"),
+        ('"cancel"', '"forget"', "on_expiry: "),
+        ("default", "defualt", "unknown field `defualt`"),
+        ('"small refunds"', '"rule 2"', "two rules have the name 'rule 2'"),
+        ('"small refunds"', '"default"', "line 6: rules[0]: name: 'default'"),
+        ("[[rules]]", "[[rules]", "(at line 6,"),
+        ("50 }", "2026-01-01 }", "line 6: rules[0].match: input.amount.lte: must be a number or a text"),
+    ],
+)
+def test_a_mistake_has_a_place(right: str, wrong: str, said: str) -> None:
+    assert TEXT.replace(right, wrong) != TEXT
+    with pytest.raises(BadInput) as refused:
+        parse(TEXT.replace(right, wrong), "policy.toml")
+    assert refused.value.message.startswith("policy.toml: ")
+    assert said in refused.value.message
+    assert "\n" not in refused.value.message
+
+
+def test_a_file_has_a_bounded_number_of_rules() -> None:
+    text = '[[rules]]\naction = "auto_deny"\n' * (RULES_MAX + 1)
+    with pytest.raises(BadInput, match=f"at most {RULES_MAX}"):
+        parse(text, "policy.toml")

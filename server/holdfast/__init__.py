@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.core.messages import Message
+    from holdfast.core.policies import Match, Policy, Rule
     from holdfast.gateways.minting import mint_token
     from holdfast.runtime.app import App
     from holdfast.runtime.call import Call
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "App",
     "Call",
+    "Match",
     "Message",
     "NotDone",
+    "Policy",
     "Result",
+    "Rule",
     "StepFailed",
     "Tool",
     "Turn",
@@ -34,9 +38,12 @@ __all__ = [
 _HOME = {
     "App": "runtime.app",
     "Call": "runtime.call",
+    "Match": "core.policies",
     "Message": "core.messages",
     "NotDone": "runtime.results",
+    "Policy": "core.policies",
     "Result": "runtime.results",
+    "Rule": "core.policies",
     "StepFailed": "runtime.results",
     "Tool": "runtime.tools",
     "Turn": "runtime.turn",

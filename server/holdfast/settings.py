@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 100
     #: How long a worker that is silent keeps its turns; they are taken over some 2 s later. Milliseconds.
     lease_ms: int = 12_000
+    #: A TOML file of rules that decide before a human must, beside those of the app: the stricter wins.
+    policy: str | None = None
     #: debug, info, warning, error
     log: str = "info"
 

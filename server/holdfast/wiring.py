@@ -99,7 +99,11 @@ def application(
 
 @asynccontextmanager
 async def working(settings: Settings, store: OpenStore, app: App) -> AsyncGenerator[Worker]:
-    """A worker on an open store, and what wakes it. It is the caller's to `run` and to `stop`."""
+    """A worker on an open store, and what wakes it. It is the caller's to `run` and to `stop`.
+
+    Raises:
+        BadInput, Unusable: the policy's file is none, or cannot be read.
+    """
     worker = Worker(
         app,
         store.door,
@@ -108,6 +112,7 @@ async def working(settings: Settings, store: OpenStore, app: App) -> AsyncGenera
         slots=settings.concurrency,
         lease_ms=settings.lease_ms,
         retain_events=settings.retain_events,
+        policies=app.policies.under(settings.policy),
     )
     # A lost wake-up costs a poll: there is nothing to do about a gap.
     wake = store.subscription(lambda _, payload: worker.woken(payload), lambda: None, name="holdfast-worker-sub")

@@ -36,6 +36,7 @@ async def asker(turn: Turn) -> None:
     await turn.ask("Which one?")
 """
 BARE = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "refund" / "agent.py"
 COMMAND = [sys.executable, "-c", "from holdfast.cli import main; main()"]
 
 
@@ -163,6 +164,7 @@ def test_server_and_worker_apart(agent: str, store_url: str) -> None:
         (["token", "alice"], {}, ["HOLDFAST_SECRET"]),
         (["token", "alice", "--ttl", "5"], {"HOLDFAST_SECRET": SECRET}, ["duration"]),
         (["dev", "nowhere.py:app"], {}, ["nowhere.py"]),
+        (["dev", f"{EXAMPLE}:app"], {"HOLDFAST_POLICY": "nowhere.toml"}, ["nowhere.toml", "cannot be read"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

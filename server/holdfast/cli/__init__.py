@@ -1,4 +1,4 @@
-"""The command line: `holdfast serve | worker | dev | token | doctor | turns`."""
+"""The command line: `holdfast serve | worker | dev | token | doctor | policy | turns`."""
 
 from __future__ import annotations
 
@@ -58,6 +58,12 @@ def _listening(function: F) -> F:
     return function
 
 
+def _working(function: F) -> F:
+    """The flags of everything that runs agents."""
+    policy = click.option("--policy", help="A TOML file of rules that decide before a human (HOLDFAST_POLICY).")
+    return policy(function)
+
+
 @main.command()
 @_common
 @_listening
@@ -74,6 +80,7 @@ def serve(**flags: Any) -> None:
 @main.command()
 @click.argument("target", metavar="PATH_OR_MODULE:app")
 @_common
+@_working
 @click.option("--concurrency", type=int, help="Turns to run at once (HOLDFAST_CONCURRENCY).")
 def worker(target: str, **flags: Any) -> None:
     """Run the agents of an app."""
@@ -87,6 +94,7 @@ def worker(target: str, **flags: Any) -> None:
 @click.argument("target", metavar="PATH_OR_MODULE:app")
 @_common
 @_listening
+@_working
 @click.option("--data", type=click.Path(path_type=Path), default=Path(".data"), show_default=True)
 @click.option("--lan", is_flag=True, help="Let other devices of this network in, and show a QR code.")
 def dev(target: str, data: Path, lan: bool, **flags: Any) -> None:
@@ -172,8 +180,10 @@ def _first(group: BaseExceptionGroup[Any]) -> str:
 
 def _add_commands() -> None:
     from holdfast import device_cli
+    from holdfast.cli.policy import policy
     from holdfast.cli.turns import turns
 
+    main.add_command(policy)
     main.add_command(turns)
     for command in device_cli.commands:
         main.add_command(command)

@@ -44,6 +44,7 @@ async def serve(settings: Settings) -> None:
 async def work(settings: Settings, target: str) -> None:
     """A worker, until it is told to stop. Then what is under way is recorded, and others go on with it."""
     app = load_app(target)
+    app.policies.under(settings.policy)  # what is wrong with it is said before anything starts
     async with (
         wiring.opened(settings, "holdfast-worker") as store,
         wiring.working(settings, store, app) as worker,
@@ -57,6 +58,7 @@ async def work(settings: Settings, target: str) -> None:
 async def develop(settings: Settings, target: str, data: Path, *, lan: bool) -> None:
     """Server, worker and store in one process tree."""
     app = load_app(target)
+    app.policies.under(settings.policy)  # what is wrong with it is said before anything starts
     listener = listen(settings)
     async with AsyncExitStack() as stack:
         if settings.redis is None:

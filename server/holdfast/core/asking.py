@@ -48,6 +48,7 @@ def opening(turn: TurnRecord, writer: Writer, shown: Interrupt, operation: Opera
                 turn=turn.id,
                 interrupt=shown.id,
                 tool=shown.toolName,
+                rule=operation.judged.rule if operation.judged else None,
                 inputHash=shown.inputHash,
             )
         ],

@@ -36,6 +36,8 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     turn: str | None = None
     interrupt: str | None = None
     tool: str | None = None
+    #: Of the policy, by which it was decided or asked. None: the tool's own setting, or the app's default.
+    rule: str | None = None
     status: str | None = None
     via: str | None = None
     ref: str | None = None

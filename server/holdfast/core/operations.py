@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from holdfast.core.interrupts import Decision
+from holdfast.core.policies import Judged
+
 OPERATIONS_MAX = 1_000  # a turn; a loop that needs more is several turns
 OPERATIONS_MAX_BYTES = 8 * 1024 * 1024  # a turn, all operations together
 
@@ -40,6 +43,10 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     input: Any = None
     #: How many operations the agent's function had begun before it: what it wrote earlier is settled.
     place: int = 0
+    #: Whether a human had to be asked, and which rule said so. It is not judged again.
+    judged: Judged | None = None
+    #: Of a rule, where no human had to be asked; those of interrupts stand with them.
+    decision: Decision | None = None
     #: The interrupt that it waits for, or waited for.
     interrupt: str | None = None
     #: The interrupt that asks whether its effect happened.

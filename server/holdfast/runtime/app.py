@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from holdfast.core.manifests import AgentManifest
 from holdfast.core.policies import Verdict
+from holdfast.runtime.policies import Policies, PolicySource
 from holdfast.runtime.tools import Tool
 from holdfast.runtime.turn import Turn
 
@@ -39,11 +40,23 @@ class App:
     Args:
         lifespan: an async context manager that yields the `deps` of every turn and call.
         default_approval: what a tool without any `approval` setting means: True (ask), or False.
+        policy: the rules that decide before a human must; or the TOML file that holds them, from the working
+            folder, which is read again when it changes.
+
+    Raises:
+        BadInput, Unusable: the policy's file is none, or cannot be read.
     """
 
-    def __init__(self, *, lifespan: Lifespan | None = None, default_approval: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        lifespan: Lifespan | None = None,
+        default_approval: bool = True,
+        policy: PolicySource | None = None,
+    ) -> None:
         self._lifespan = lifespan
         self.default_verdict: Verdict = "ask" if default_approval else "allow"
+        self.policies = Policies(policy)
         #: By queue: agent@version.
         self.agents: dict[str, Agent] = {}
 
@@ -84,7 +97,7 @@ class App:
             yield deps
 
         app = App(lifespan=given)
-        app.default_verdict, app.agents = self.default_verdict, self.agents
+        app.default_verdict, app.policies, app.agents = self.default_verdict, self.policies, self.agents
         return app
 
     @asynccontextmanager

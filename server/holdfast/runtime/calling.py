@@ -1,6 +1,8 @@
 """Calling a tool: validated, judged, asked about if need be, begun, executed once, recorded.
 
-    no record ──judge──▶ allow ──begin──▶ started ──execute──▶ done
+    no record ──judge──▶ deny: recorded as done, and refused
+                  │
+                  ├────▶ allow ──begin──▶ started ──execute──▶ done
                   │        ▲                 │
                   └─ ask ─▶ waiting          └─ found by another worker: in doubt, unless it is idempotent
 
@@ -12,13 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from holdfast.core import ids
+from holdfast.core.audit import AuditEntry
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import Commit, Writer
 from holdfast.core.decisions import approves, in_doubt_approvers
@@ -26,9 +28,8 @@ from holdfast.core.errors import BadInput, ReplayDiverged
 from holdfast.core.events import EVENT_MAX_BYTES
 from holdfast.core.interrupts import Decision
 from holdfast.core.operations import Failure, Operation
-from holdfast.core.policies import Verdict, of_setting
 from holdfast.core.turns import TurnRecord
-from holdfast.runtime import asking, stepping
+from holdfast.runtime import asking, judging, stepping
 from holdfast.runtime.asking import Question
 from holdfast.runtime.branches import was_asked_to_stop
 from holdfast.runtime.call import Call, Inside
@@ -86,16 +87,23 @@ class ToolCall:
 
     async def _first(self, operation: Operation) -> Result[Any]:
         if self.tool.kind == "client_tool":
-            operation = await asking.put(self.x, self._question("client_tool", operation), operation)
-            return await self._decided(operation)
-        match await self._judge(operation.input):
+            return await self._on_device(operation)
+        judged = await judging.judge(self.x, self.tool, self._call(operation.input))
+        operation = judging.decided(operation, judged, self.x.writer.now_ms())
+        match judged.verdict:
             case "allow":
                 return await self._execute(operation, operation.input, ungated=True)
             case "ask":
                 operation = await asking.put(self.x, self._question("approval", operation), operation)
                 return await self._decided(operation)
             case "deny":
-                raise NotImplementedError("policies that deny come with the policies")
+                return await self._denied(operation)
+
+    async def _on_device(self, operation: Operation) -> Result[Any]:
+        if judged := judging.forbidden(self.x, self._call(operation.input)):
+            return await self._denied(judging.decided(operation, judged, self.x.writer.now_ms()))
+        operation = await asking.put(self.x, self._question("client_tool", operation), operation)
+        return await self._decided(operation)
 
     async def _decided(self, operation: Operation) -> Result[Any]:
         decision = await asking.decision_of(self.x, operation.interrupt)
@@ -103,7 +111,11 @@ class ToolCall:
             return self._from_device(operation, decision)
         if not approves(decision):
             return refused(operation, decision)
-        return await self._execute(operation, self._input(operation))
+        values = self._input(operation)
+        if values != operation.input and (judged := judging.forbidden(self.x, self._call(values))):
+            now_ms = self.x.writer.now_ms()
+            return await self._denied(judging.decided(replace(operation, input=values), judged, now_ms))
+        return await self._execute(operation, values)
 
     def _from_device(self, operation: Operation, decision: Decision) -> Result[Any]:
         shown = self.x.journal.interrupts[operation.interrupt or ""].interrupt
@@ -131,50 +143,49 @@ class ToolCall:
 
     def _decision(self, operation: Operation) -> Decision | None:
         record = self.x.journal.interrupts.get(operation.interrupt or "")
-        return record.decision if record else None
+        return operation.decision or (record.decision if record else None)
 
-    # Whether a human is asked.
+    # Asking, and refusing without asking.
 
-    async def _judge(self, values: dict[str, Any]) -> Verdict:
-        setting = self.tool.rules.approval
-        if callable(setting):
-            setting = await self._predicate(setting, values)
-        return of_setting(setting, self.x.environment.default_verdict)
-
-    async def _predicate(self, predicate: Callable[[Call[Any]], Any], values: dict[str, Any]) -> Any:
-        """What the predicate says; when it fails, a human is asked (promise 7)."""
-        try:
-            said = predicate(self._call(values))
-            said = await said if inspect.isawaitable(said) else said
-        except Exception as error:  # noqa: BLE001 - whatever the author's code raises
-            self.x.log.warning("predicate failed: asking", tool=self.tool.name, error=repr(error))
-            return True
-        return said if isinstance(said, bool) else True
+    async def _denied(self, operation: Operation) -> Result[Any]:
+        """A rule refuses: recorded, shown and in the trail in one commit."""
+        assert operation.decision is not None
+        reason = judging.reason_of(operation.decision)
+        ended = replace(operation, status="done", outcome="denied", reason=reason)
+        chunks = [] if operation.interrupt else self._shown(operation.input)
+        denied = {"type": "tool-output-denied", "toolCallId": self._call_id, "reason": reason}
+        await self._commit("deny", ended, [*chunks, denied], [judging.entry(self.x.turn, self.tool.name, ended)])
+        return self._recorded(ended)
 
     def _question(self, kind: Any, operation: Operation | None = None) -> Question:
         rules = self.tool.rules
         schema = self.tool.signature.output_schema if kind == "client_tool" else None
         if kind == "approval" and rules.editable:
             schema = self.tool.signature.input_schema
+        expires_ms, on_expiry = rules.expires_ms, rules.on_expiry
+        if kind == "approval":
+            expires_ms, on_expiry = judging.waiting_rules(self.x.environment.policies.current(), self.tool)
         return Question(
             kind=kind,
             name=self.tool.name,
             message=self.tool.description,
             input=operation.input if operation else None,
             schema=schema,
-            expires_ms=rules.expires_ms,
-            on_expiry=rules.on_expiry,
+            expires_ms=expires_ms,
+            on_expiry=on_expiry,
             approvers=rules.approvers,
             editable=rules.editable,
-            metadata={"risk": rules.risk} if rules.risk else None,
+            metadata=judging.shown_with(self.tool, operation.judged if operation else None),
         )
 
     # The effect.
 
     async def _execute(self, operation: Operation, values: dict[str, Any], *, ungated: bool = False) -> Result[Any]:
         started = replace(operation, status="started", attempts=operation.attempts + 1, input=values)
+        shown = self._shown(values) if ungated else []
+        audit = [judging.entry(self.x.turn, self.tool.name, started)] if ungated else []
         with self.x.branches.effect():  # from here on: what is begun is recorded before the worker lets go
-            await self._commit("begin", started, self._shown(values) if ungated else [])
+            await self._commit("begin", started, shown, audit)
             self.x.writer.check_lease()
             reached("before execute")
             value, failure = await self._body(started, values)
@@ -226,11 +237,18 @@ class ToolCall:
         reason = f"{failure.type}: {failure.message}"
         return replace(started, status="done", outcome="failed", failure=failure, reason=reason)
 
-    async def _commit(self, label: str, operation: Operation, chunks: list[dict[str, Any]]) -> None:
+    async def _commit(
+        self,
+        label: str,
+        operation: Operation,
+        chunks: list[dict[str, Any]],
+        audit: list[AuditEntry] | None = None,
+    ) -> None:
         events = [self.x.chunk_event(chunk) for chunk in chunks]
 
         def build(turn: TurnRecord, writer: Writer) -> Commit:
             commit = Commit(turn.session, label, by=writer, operations=[operation], events=list(events))
+            commit.audit.extend(audit or [])
             commit.durable = label == "begin" and not self.tool.rules.idempotent
             return commit
 

@@ -18,6 +18,7 @@ from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.branches import Branches
 from holdfast.runtime.journal import Journal
+from holdfast.runtime.policies import Policies
 from holdfast.runtime.writer import LeaseLost, TurnWriter
 
 T = TypeVar("T")
@@ -46,8 +47,10 @@ class Environment(msgspec.Struct, frozen=True):
 
     #: What the app's lifespan yielded.
     deps: Any
-    #: What a tool without any approval setting means.
+    #: What a tool without any approval setting means, where no policy says.
     default_verdict: Verdict
+    #: Asked before each call that is judged: files may have changed.
+    policies: Policies
     #: Told of every run of a tool's function.
     executed: Callable[[str, dict[str, Any]], None]
 

@@ -24,6 +24,7 @@ from holdfast.core.turns import LEASE_MS, TurnRecord, next_status
 from holdfast.runtime.app import Agent, App
 from holdfast.runtime.execution import Environment
 from holdfast.runtime.history import Histories
+from holdfast.runtime.policies import Policies
 from holdfast.runtime.run import Run
 from holdfast.store.backoff import Backoff
 from holdfast.store.door import Done, Door
@@ -54,6 +55,7 @@ class Worker:
         poll_ms: int = POLL_MS,
         grace_ms: int = GRACE_MS,
         retain_events: int = RETAIN_EVENTS,
+        policies: Policies | None = None,
         executed: Callable[[str, dict[str, Any]], None] = lambda _tool, _input: None,
     ) -> None:
         self._app, self._door, self._log, self._manifests = app, door, logs, manifests
@@ -63,6 +65,7 @@ class Worker:
             poll_ms / 1_000,
             grace_ms / 1_000,
         )
+        self._policies = policies or app.policies
         self._executed = executed
         self._retain_events = retain_events
         self._histories = Histories(logs)
@@ -79,7 +82,7 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`. Then what is under way is recorded, and every turn is anybody's again."""
         async with self._app.running() as deps, asyncio.TaskGroup() as tasks:
-            environment = Environment(deps, self._app.default_verdict, self._executed)
+            environment = Environment(deps, self._app.default_verdict, self._policies, self._executed)
             serving = tasks.create_task(self._serve())
             try:
                 await self._work(tasks, environment)

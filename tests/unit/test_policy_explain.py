@@ -1,0 +1,86 @@
+"""`holdfast policy explain`: which rule decides, and why; and the page on policies says what is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from holdfast.cli import main
+from holdfast.core.policies import Policy
+from holdfast.core.policy_text import parse
+
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "policies.md").read_text()
+[TOML] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    written = tmp_path / "policy.toml"
+    written.write_text(TOML)
+    return written
+
+
+def explain(path: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["policy", "explain", str(path), *words])
+
+
+def test_the_page_shows_what_is_printed(path: Path) -> None:
+    [shown] = re.findall(r"```sh\n\$ holdfast policy explain policy.toml (.*?)```", PAGE, re.DOTALL)
+    words, _, output = shown.partition("\n")
+    done = explain(path, *shlex.split(words))
+    assert (done.exit_code, done.output) == (0, output)
+
+
+def test_the_pages_policy_in_python() -> None:
+    [code] = re.findall(r"```python\n(from holdfast import App, Match.*?)```", PAGE, re.DOTALL)
+    made: dict[str, object] = {}
+    exec(code, made)
+    [policy] = made["app"].policies.current()  # type: ignore[attr-defined]
+    assert policy == Policy(rules=parse(TOML, "").rules[:1])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tool", "refund", "--input", '{"amount": 50}'], "allow, by 'small refunds';"),
+        (["--tool", "drop_all", "--agent", "ops-1", "--role", "guest"], "deny, by 'no drops for guests': Guests do"),
+        (["--tool", "drop_all", "--agent", "ops-1"], "No rule matches: the tool's own `approval` decides; without"),
+        (["--tool", "refund", "--input", '{"amount": "a"}'], "so it asks instead"),
+    ],
+)
+def test_which_rule_decides(words: list[str], said: str, path: Path) -> None:
+    if "instead" in said:
+        path.write_text(TOML + '\n[[rules]]\naction = "auto_deny"\nmatch.input.amount.gt = 9000\n')
+    done = explain(path, *words)
+    assert done.exit_code == 0
+    assert said in done.output
+    assert done.output.count("\n> ") == (0 if said.startswith("No rule") else 1)
+
+
+def test_the_default_that_denies(path: Path) -> None:
+    path.write_text('default = "auto_deny"')
+    assert explain(path, "--tool", "any").output == "deny, by the policy's default: no rule matches.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "content", "said"),
+    [
+        (["--tool", "refund", "--input", "[1]"], "", "--input"),
+        (["--tool", "refund", "--input", "{"], "", "--input"),
+        ([], "", "--tool"),
+        (["--tool", "refund"], "[[rules]]\naction = 1", "line 1: rules[0].action"),
+        (["--tool", "refund"], None, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_explained(words: list[str], content: str | None, said: str, path: Path) -> None:
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    done = explain(path, *words)
+    assert done.exit_code != 0
+    assert said in done.output

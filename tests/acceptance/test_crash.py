@@ -190,7 +190,7 @@ async def test_workers_die_at_random_many_times(tmp_path: Path, request: pytest.
 
 @pytest.mark.timeout(120)
 async def test_the_store_dies(tmp_path: Path) -> None:
-    """kill -9 of the store while a turn waits, and while one streams: a new epoch, and everything goes on."""
+    """kill -9 of the store while a turn waits: a new epoch, and everything goes on."""
     async with Cluster(tmp_path, env=LEASE) as cluster:
         device = await cluster.device("alice", roles=("operator",))
         await device.start("refunds")
@@ -208,6 +208,23 @@ async def test_the_store_dies(tmp_path: Path) -> None:
         end = await device.event("turn.finished", start)
         assert end["result"] == "done"
         assert sorted(line[0] for line in cluster.ran(shown["turn"])) == ["lookup", "refund"]
+
+
+@pytest.mark.timeout(120)
+async def test_the_store_dies_in_mid_stream(tmp_path: Path) -> None:
+    """Nothing that was acknowledged is lost with a process: the worker takes its turn again and goes on writing."""
+    async with Cluster(tmp_path, env=LEASE) as cluster:
+        device = await cluster.device()
+        await device.start("slow")
+        await device.wait(lambda frame: frame.get("event", {}).get("type") == "chunk", "the first words")
+        cluster.store.kill()
+        await cluster.store.restart()
+        end = await device.event("turn.finished")
+        assert (end["status"], end["result"]) == ("completed", "done")
+        assert len(cluster.ran()) == 1
+        whole = device.events("message", turn=end["turn"])[-1]["message"]
+        words = "".join(part["text"] for part in whole["parts"] if part["type"] == "text")
+        assert words.split() == [str(number) for number in range(100)]
 
 
 @pytest.mark.timeout(120)

@@ -20,12 +20,12 @@ from typing import Any
 
 import msgspec
 
-from holdfast.commands import answering, cancelling, sending, starting
+from holdfast.commands import answering, cancelling, sending, starting, withdrawing
 from holdfast.commands.backend import Backend
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.events import Event, UnknownEvent, decode
 from holdfast.core.folding import State, TurnState, fold, load
-from holdfast.core.identity import Principal
+from holdfast.core.identity import OPERATOR, Principal
 from holdfast.core.interrupts import Interrupt
 from holdfast.protocol import frames
 from holdfast.runtime.app import App
@@ -231,6 +231,12 @@ class TestSession:
         """Answer an interrupt; losing is a result."""
         frame = frames.Answer(ref or secrets.token_hex(8), self.id, ask.id, status, payload)
         return await answering.answer(self._h.backend, person(by, roles), frame, "test")
+
+    async def withdraw(self, ask: Interrupt, *, reason: str | None = None, by: str = "olga") -> frames.Answered:
+        """Take back what was asked, as an operator."""
+        frame = frames.Withdraw(secrets.token_hex(8), self.id, ask.id, reason)
+        operator = person(by, (OPERATOR,))
+        return await withdrawing.withdraw(self._h.backend, operator, frame, "test")
 
     async def cancel(self, *, by: str = "alice") -> frames.Ok:
         frame = frames.Cancel(secrets.token_hex(8), self.id)

@@ -89,6 +89,29 @@ async def test_answers_say_by_their_status_how_they_ended(rest: Web) -> None:
     assert (await rest.get("/v1/interrupts")).json()["interrupts"] == []
 
 
+async def test_many_answers_have_a_result_each(rest: Web) -> None:
+    scene = await rest.scene()
+    shown = [await scene.ask() for _ in range(2)]
+    answers = [{"session": scene.session, "interrupt": each.id, **YES} for each in shown]
+    answers[0]["status"] = "perhaps"
+    reply = await rest.post("/v1/interrupts/answers", {"answers": answers})
+    assert reply.status_code == 200
+    bad, won = reply.json()["results"]
+    assert (bad["error"]["code"], won["outcome"], won["interrupt"]) == ("bad_request", "won", shown[1].id)
+
+
+async def test_an_operator_withdraws(rest: Web) -> None:
+    scene = await rest.scene()
+    shown = await scene.ask_and_wait()
+    path = f"/v1/interrupts/{shown.id}/withdraw"
+    assert (await rest.post(path, {})).status_code == 403
+    headers = {"Authorization": f"Bearer {token('olga', roles=['operator'])}"}
+    won = await rest.post(path, {"reason": "moot"}, headers=headers)
+    assert (won.status_code, won.json()["decision"]["payload"]) == (200, {"reason": "moot"})
+    lost = await rest.post(path, {}, headers=headers)
+    assert (lost.status_code, lost.json()["decision"]["status"]) == (409, "withdrawn")
+
+
 async def test_of_many_answers_one_wins(rest: Web) -> None:
     scene = await rest.scene()
     shown = await scene.ask_and_wait()

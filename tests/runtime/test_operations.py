@@ -424,3 +424,21 @@ async def test_a_form_is_checked_by_its_schema(store_url: str) -> None:
             await session.answer(form, {"action": "accept", "content": {"age": "old"}})
         await session.answer(form, {"action": "accept", "content": {"age": 36}})
         assert (await session.wait_finished()).result == {"age": 36}
+
+
+async def test_withdrawn_is_told_as_such_with_its_reason(store_url: str) -> None:
+    app = App()
+
+    @app.agent("a", tools=[gated])
+    async def agent(turn: Turn) -> list[Any]:
+        called, asked = await turn.all(turn.call(gated, "x"), turn.ask("Which?", options=["red"]))
+        return [called.status, called.reason, called.ok, asked.status, asked.reason]
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        await session.wait_waiting()
+        await session.withdraw(await session.wait_interrupt(tool=gated), reason="Sold out.")
+        await session.withdraw(await session.wait_interrupt(kind="question"))
+        turn = await session.wait_finished()
+        assert turn.result == ["withdrawn", "Sold out.", False, "withdrawn", "withdrawn by olga"]
+        assert h.executions(gated) == 0

@@ -172,7 +172,7 @@ class Client:
             case frames.EventFrame() | frames.Attached() | frames.Gap() | frames.Presence():
                 if session := self._sessions.get(frame.session):
                     session.received(frame)
-            case frames.Ok() | frames.Answered() | frames.Updated() | frames.Page():
+            case frames.Ok() | frames.Answered() | frames.AnsweredMany() | frames.Updated() | frames.Page():
                 self._pending.settle(frame.ref, frame)
             case frames.Error():
                 self._refused(frame)

@@ -20,12 +20,13 @@ ServerFrame: TypeAlias = (
     | frames.Pong
     | frames.Ok
     | frames.Answered
+    | frames.AnsweredMany
     | frames.Updated
     | frames.Error
     | frames.Closing
 )
 #: What a command is answered with.
-Reply: TypeAlias = frames.Ok | frames.Answered | frames.Updated | frames.Page
+Reply: TypeAlias = frames.Ok | frames.Answered | frames.AnsweredMany | frames.Updated | frames.Page
 
 _decoder: msgspec.json.Decoder[ServerFrame] = msgspec.json.Decoder(ServerFrame)
 

@@ -6,6 +6,9 @@ answer? has the deadline come first? has anybody else? Only then: is it well-for
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 
 from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
@@ -13,14 +16,17 @@ from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored
 from holdfast.core import decisions, ids
 from holdfast.core.commit import Commit
-from holdfast.core.decisions import Lost
+from holdfast.core.decisions import Lost, Won
 from holdfast.core.errors import Gone, NotFound
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Decision, InterruptRecord
 from holdfast.core.session import SessionRecord
+from holdfast.core.turns import TurnRecord
 from holdfast.protocol import frames
 from holdfast.protocol.frames import Answered
 from holdfast.store.door import Done, View
+
+T = TypeVar("T")
 
 
 async def answer(backend: Backend, principal: Principal, frame: frames.Answer, via: str) -> Answered:
@@ -38,9 +44,7 @@ async def answer(backend: Backend, principal: Principal, frame: frames.Answer, v
     deed = _Answering(principal, frame, via)
     need = Need(interrupts=(frame.interrupt,))
     outcome = await attempt(backend, frame.session, command, deed.decide, need)
-    if isinstance(outcome, Done):
-        return Answered(frame.ref, "won", frame.interrupt, msgspec.json.decode(outcome.reply, type=Decision))
-    return Answered(frame.ref, "lost", frame.interrupt, outcome.decision)
+    return answered(frame.ref, frame.interrupt, outcome)
 
 
 def no_such_interrupt() -> NotFound:
@@ -58,6 +62,29 @@ def existing_interrupt(view: View, own_id: str) -> tuple[SessionRecord, Interrup
     return view.session, record
 
 
+def meet(
+    view: View,
+    own_id: str,
+    may: Callable[[SessionRecord, InterruptRecord], None],
+    settle: Callable[[SessionRecord, TurnRecord, InterruptRecord], T],
+) -> Need | First | Lost | T:
+    """What every command on an open interrupt meets first: may its sender? is it settled? is it overdue?
+
+    `may` raises if not. `settle` is called when the interrupt is open and its time has not come.
+    """
+    session, record = existing_interrupt(view, own_id)
+    may(session, record)
+    if record.decision is not None:
+        return Lost(record.decision)
+    turn = view.turns.get(record.interrupt.turn)
+    if turn is None:
+        return Need((record.interrupt.turn,), (record.id,))
+    if record.overdue(view.now_ms):
+        expiry = decisions.expire(session, turn, record, view.now_ms)
+        return First(expiry, lambda: settle(session, turn, record))
+    return settle(session, turn, record)
+
+
 class _Answering:
     """The decision, with what it needs to know of the command."""
 
@@ -67,26 +94,30 @@ class _Answering:
         self._via = via
 
     def decide(self, view: View) -> Commit | Need | First | Lost:
-        session, record = existing_interrupt(view, self._frame.interrupt)
+        def settle(session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost:
+            return self._settle(view.now_ms, session, turn, record)
+
+        return meet(view, self._frame.interrupt, self._may, settle)
+
+    def _may(self, session: SessionRecord, record: InterruptRecord) -> None:
         decisions.check_entitled(self._principal, session, record)
-        if record.decision is not None:
-            return Lost(record.decision)
-        if record.interrupt.turn not in view.turns:
-            return Need((record.interrupt.turn,), (record.id,))
-        if record.overdue(view.now_ms):
-            return self._overdue(view, session, record)
-        return self._settle(view, session, record)
 
-    def _overdue(self, view: View, session: SessionRecord, record: InterruptRecord) -> First:
-        turn = view.turns[record.interrupt.turn]
-        expiry = decisions.expire(session, turn, record, view.now_ms)
-        return First(expiry, lambda: self._settle(view, session, record))
-
-    def _settle(self, view: View, session: SessionRecord, record: InterruptRecord) -> Commit | Lost:
+    def _settle(self, now_ms: int, session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost:
         frame = self._frame
         given = decisions.Answer(frame.status, frame.payload, self._principal.by, self._via, frame.ref)
-        verdict = decisions.answer(session, view.turns[record.interrupt.turn], record, given, view.now_ms)
-        if isinstance(verdict, Lost):
-            return verdict
-        verdict.commit.reply = stored(verdict.decision)
-        return verdict.commit
+        return replying(decisions.answer(session, turn, record, given, now_ms))
+
+
+def replying(verdict: Won | Lost) -> Commit | Lost:
+    """The commit of what won, with the reply that its ref repeats."""
+    if isinstance(verdict, Lost):
+        return verdict
+    verdict.commit.reply = stored(verdict.decision)
+    return verdict.commit
+
+
+def answered(ref: str, interrupt: str, outcome: Done | Lost) -> Answered:
+    """What became of an answer, as it is told."""
+    if isinstance(outcome, Done):
+        return Answered(ref, "won", interrupt, msgspec.json.decode(outcome.reply, type=Decision))
+    return Answered(ref, "lost", interrupt, outcome.decision)

@@ -93,6 +93,12 @@ def command_id(principal: Principal, ref: str, body: object) -> CommandId:
     return CommandId(principal.subject, ids.check_ref(ref), input_hash(body))
 
 
+def item_ref(ref: str, item: str | int) -> str:
+    """The ref of one item of a command that has several. Shortened by a digest where it would break their rule."""
+    own = f"{ref}#{item}"
+    return own if len(own) <= ids.REF_MAX else input_hash(own)
+
+
 def body_of(frame: msgspec.Struct) -> dict[str, object]:
     """A frame as the digest sees it: all of it except for the ref, however it came."""
     body: dict[str, object] = msgspec.to_builtins(frame)

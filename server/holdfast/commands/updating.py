@@ -13,13 +13,13 @@ from typing import Any, Literal
 import msgspec
 
 from holdfast.commands import answering
+from holdfast.commands.attempts import item_ref
 from holdfast.commands.backend import Backend
 from holdfast.core import decisions, ids
-from holdfast.core.canonical import input_hash
 from holdfast.core.errors import BadInput, ForgedOutput, HoldfastError, LimitReached
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Interrupt, InterruptRecord, Kind
-from holdfast.protocol.frames import Answer, ToolUpdate, Update, Updated, UpdateResult
+from holdfast.protocol.frames import Answer, ToolUpdate, Update, Updated, UpdateResult, error_body
 
 UPDATES_MAX = 100  # of one frame: as many as a turn may ask at once
 
@@ -49,12 +49,11 @@ async def _one(backend: Backend, principal: Principal, frame: Update, item: Tool
     try:
         record = await _addressed(backend, principal, frame, item)
         status, payload = _payload(record.interrupt, item)
-        ref = _item_ref(frame.ref, item.toolCallId)
+        ref = item_ref(frame.ref, item.toolCallId)
         answer = Answer(ref, frame.session, record.id, status, payload)
         answered = await answering.answer(backend, principal, answer, via)
     except HoldfastError as error:
-        body: dict[str, Any] = {"code": error.code, "message": error.message, "retry": error.retry}
-        return UpdateResult(item.toolCallId, error=body | ({"details": error.details} if error.details else {}))
+        return UpdateResult(item.toolCallId, error=error_body(error))
     return UpdateResult(item.toolCallId, answered.outcome, answered.interrupt, answered.decision)
 
 
@@ -95,9 +94,3 @@ def _output(shown: Interrupt, item: ToolUpdate) -> Any:
 
 def _without_unset(payload: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in payload.items() if value is not msgspec.UNSET}
-
-
-def _item_ref(ref: str, call: str) -> str:
-    """The ref of one item. Shortened by a digest where it would break the rule for refs."""
-    own = f"{ref}#{call}"
-    return own if len(own) <= ids.REF_MAX else input_hash(own)

@@ -54,6 +54,15 @@ class Answer(msgspec.Struct, frozen=True):
     ref: str | None = None
 
 
+class Withdrawal(msgspec.Struct, frozen=True):
+    """What takes an interrupt back."""
+
+    reason: str | None
+    by: By
+    via: str
+    ref: str | None = None
+
+
 class Lost(msgspec.Struct, frozen=True):
     """It was settled before: this is the decision that stands."""
 
@@ -80,6 +89,19 @@ def entitled(principal: Principal, session: SessionRecord, record: InterruptReco
     return principal.within(session=session.id, members=session.members)
 
 
+def check_may_withdraw(principal: Principal, session: SessionRecord, record: InterruptRecord) -> None:
+    """Operators and admins take back what was asked; whoever else knows of it is told that they may not."""
+    within = principal.within(session=session.id, members=session.members)
+    if OPERATOR in principal.roles or (within and principal.has("admin")):
+        return
+    if not entitled(principal, session, record):
+        try:
+            check(principal, "read", session.id, session.members)
+        except NotFound:
+            raise _no_such_interrupt() from None
+    raise Forbidden(f"Only the role {OPERATOR!r} or an admin may withdraw an interrupt.", role=OPERATOR)
+
+
 def check_entitled(principal: Principal, session: SessionRecord, record: InterruptRecord) -> None:
     """Let pass, or refuse; what is out of reach looks as if it did not exist."""
     if entitled(principal, session, record):
@@ -87,7 +109,7 @@ def check_entitled(principal: Principal, session: SessionRecord, record: Interru
     try:
         check(principal, "answer", session.id, session.members)
     except NotFound:
-        raise NotFound("There is no such interrupt, or it is not yours to answer.") from None
+        raise _no_such_interrupt() from None
     raise Forbidden("This interrupt is for somebody else to answer.", approvers=record.interrupt.approvers)
 
 
@@ -104,6 +126,23 @@ def answer(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, gi
     payload = check_payload(record.interrupt, given)
     decision = Decision(given.status, payload, given.by, given.via, now_ms, given.ref)
     commit = close(session, turn, record, decision)
+    commit.durable = True
+    return Won(decision, commit)
+
+
+def withdraw(
+    session: SessionRecord, turn: TurnRecord, record: InterruptRecord, given: Withdrawal, now_ms: int
+) -> Won | Lost:
+    """Take an open interrupt back: nobody needs to answer it any more. That is neither a yes nor a no.
+
+    The caller has checked that the sender may, and has settled an overdue deadline first.
+    """
+    if record.decision is not None:
+        return Lost(record.decision)
+    payload = {"reason": given.reason} if given.reason else None
+    decision = Decision("withdrawn", payload, given.by, given.via, now_ms, given.ref)
+    commit = close(session, turn, record, decision)
+    commit.label = "withdraw"
     commit.durable = True
     return Won(decision, commit)
 
@@ -248,6 +287,10 @@ def _check_fits(shown: Interrupt, payload: msgspec.Struct) -> None:
             check_schema(shown.responseSchema, None if result is msgspec.UNSET else result, "payload.result")
         case _:
             return
+
+
+def _no_such_interrupt() -> NotFound:
+    return NotFound("There is no such interrupt, or it is not yours to answer.")
 
 
 def in_doubt_approvers() -> interrupts.Approvers:

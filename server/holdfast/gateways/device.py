@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.commands import answering, cancelling, sending, starting, updating
+from holdfast.commands import answering, answering_many, cancelling, sending, starting, updating, withdrawing
 from holdfast.commands.backend import Backend
 from holdfast.core.errors import (
     HoldfastError,
@@ -39,6 +39,18 @@ log = logging.getLogger(__name__)
 
 VIA = "websocket"
 LOOK_AGAIN_S = 3_600.0  # a deadline may be years away, and the clock may be set meanwhile
+
+
+#: What is done for every transport alike: the frame is the command.
+COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awaitable[frames.Frame]]] = {
+    frames.Start: starting.start,
+    frames.Send: sending.send,
+    frames.Answer: answering.answer,
+    frames.AnswerMany: answering_many.answer_many,
+    frames.Update: updating.update,
+    frames.Withdraw: withdrawing.withdraw,
+    frames.Cancel: cancelling.cancel,
+}
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -178,17 +190,9 @@ class ConnectedDevice:
 
     async def _perform(self, frame: frames.DeviceFrame) -> frames.Frame | None:
         principal, backend, hub = self._principal, self._services.backend, self._services.hub
+        if command := COMMANDS.get(type(frame)):
+            return await command(backend, principal, frame, VIA)
         match frame:
-            case frames.Start():
-                return await starting.start(backend, principal, frame, VIA)
-            case frames.Send():
-                return await sending.send(backend, principal, frame, VIA)
-            case frames.Answer():
-                return await answering.answer(backend, principal, frame, VIA)
-            case frames.Update():
-                return await updating.update(backend, principal, frame, VIA)
-            case frames.Cancel():
-                return await cancelling.cancel(backend, principal, frame, VIA)
             case frames.Attach():
                 return await self._attach(frame)
             case frames.Detach():

@@ -20,7 +20,7 @@ from holdfast.core.identity import Principal
 from holdfast.core.ids import session_id
 from holdfast.protocol import close_codes, frames
 from holdfast.protocol.close_codes import CloseCode
-from holdfast.protocol.frames import Attach, Detach, DeviceFrame, Hello, Later, Ping, Start
+from holdfast.protocol.frames import AnswerMany, Attach, Detach, DeviceFrame, Hello, Later, Ping, Start
 from holdfast.protocol.limits import Limits
 
 Command: TypeAlias = DeviceFrame
@@ -161,6 +161,9 @@ def _lane(frame: DeviceFrame, principal: Principal) -> str:
     match frame:
         case Start():
             return frame.id or session_id(principal.subject, frame.ref)
+        case AnswerMany():  # one session's answers stay in order with what else is said there
+            sessions = {item.session for item in frame.answers}
+            return sessions.pop() if len(sessions) == 1 else ""
         case Later() | Hello() | Ping():
             return ""
         case _:

@@ -83,6 +83,27 @@ class Answer(Frame, frozen=True, tag="answer"):
     payload: Any = None
 
 
+class AnswerItem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One answer of several. Its status is looked at when its turn comes: a bad item is refused alone."""
+
+    session: str
+    interrupt: str
+    status: str
+    payload: Any = None
+
+
+class AnswerMany(Frame, frozen=True, tag="answer_many"):
+    ref: str
+    answers: list[AnswerItem]
+
+
+class Withdraw(Frame, frozen=True, tag="withdraw"):
+    ref: str
+    session: str
+    interrupt: str
+    reason: str | None = None
+
+
 class ToolUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
     type: Literal["tool-output-available", "tool-output-error", "tool-approval-response"]
     toolCallId: str
@@ -116,19 +137,11 @@ class Later(Frame, frozen=True):
     ref: str
 
 
-class AnswerMany(Later, frozen=True, tag="answer_many"):
-    pass
-
-
 class Claim(Later, frozen=True, tag="claim"):
     pass
 
 
 class Progress(Later, frozen=True, tag="progress"):
-    pass
-
-
-class Withdraw(Later, frozen=True, tag="withdraw"):
     pass
 
 
@@ -253,6 +266,22 @@ class Answered(Frame, frozen=True, tag="answered"):
     decision: Decision | None = None
 
 
+class AnswerResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answered object of one item, or its error."""
+
+    interrupt: str
+    outcome: Literal["won", "lost", "recorded"] | None = None
+    decision: Decision | None = None
+    error: dict[str, Any] | None = None
+
+
+class AnsweredMany(Frame, frozen=True, tag="answered_many"):
+    """One result for each item, in their order."""
+
+    ref: str
+    results: list[AnswerResult]
+
+
 class UpdateResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """The answered object of one item, or its error."""
 
@@ -317,6 +346,12 @@ def event_frame(session: str, seq: int, at: int, event: bytes, from_: int | None
         start,
         event,
     )
+
+
+def error_body(error: HoldfastError) -> dict[str, Any]:
+    """An error of one item among several."""
+    body: dict[str, Any] = {"code": error.code, "message": error.message, "retry": error.retry}
+    return body | ({"details": error.details} if error.details else {})
 
 
 def error_frame(error: HoldfastError, ref: str | None = None) -> Error:

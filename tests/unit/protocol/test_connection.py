@@ -81,6 +81,13 @@ def test_a_token_without_end_has_no_deadline() -> None:
             {"ref": "x", "session": "s1", "interrupt": "i_1.s1", "status": "resolved", "payload": {}},
             "s1",
         ),
+        ("answer_many", {"ref": "x", "answers": [{"session": "s1", "interrupt": "i", "status": "resolved"}] * 2}, "s1"),
+        (
+            "answer_many",
+            {"ref": "x", "answers": [{"session": s, "interrupt": "i", "status": "resolved"} for s in ("s1", "s2")]},
+            "",
+        ),
+        ("withdraw", {"ref": "x", "session": "s1", "interrupt": "i"}, "s1"),
         ("update", {"ref": "x", "session": "s1", "updates": []}, "s1"),
         ("cancel", {"ref": "x", "session": "s1"}, "s1"),
         ("start", {"ref": "x", "agent": "a", "id": "mine"}, "mine"),

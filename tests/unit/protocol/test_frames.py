@@ -29,7 +29,9 @@ GOOD: list[dict[str, Any]] = [
     {"type": "update", "ref": "r", "session": "s", "updates": []},
     {"type": "cancel", "ref": "r", "session": "s"},
     {"type": "ping"},
-    *({"type": kind, "ref": "r"} for kind in ("answer_many", "claim", "progress", "withdraw", "continue", "feedback")),
+    {"type": "answer_many", "ref": "r", "answers": [{"session": "s", "interrupt": "i", "status": "resolved"}]},
+    {"type": "withdraw", "ref": "r", "session": "s", "interrupt": "i", "reason": "moot"},
+    *({"type": kind, "ref": "r"} for kind in ("claim", "progress", "continue", "feedback")),
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.commands import answering, inbox, reading
+from holdfast.commands import answering, answering_many, inbox, reading, withdrawing
 from holdfast.core.ids import session_of
 from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
 from holdfast.protocol import frames
@@ -19,6 +19,20 @@ class NewAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     status: Literal["resolved", "cancelled"]
     payload: Any = None
+    ref: str | None = None
+
+
+class NewAnswers(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Several answers. Each is answered by itself."""
+
+    answers: list[frames.AnswerItem]
+    ref: str | None = None
+
+
+class NewWithdrawal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why nobody needs to answer any more, in words for the agent."""
+
+    reason: str | None = None
     ref: str | None = None
 
 
@@ -38,4 +52,18 @@ async def answer(exchange: Exchange) -> Reply:
     session = exchange.request.path_params.get("id") or session_of(own_id)
     frame = frames.Answer(exchange.ref, session, own_id, body.status, body.payload)
     answered = await answering.answer(exchange.backend, exchange.principal, frame, VIA)
+    return Reply(answered, STATUS_OF[answered.outcome])
+
+
+async def answer_many(exchange: Exchange) -> Reply:
+    body: NewAnswers = exchange.body
+    frame = frames.AnswerMany(exchange.ref, body.answers)
+    return Reply(await answering_many.answer_many(exchange.backend, exchange.principal, frame, VIA))
+
+
+async def withdraw(exchange: Exchange) -> Reply:
+    body: NewWithdrawal = exchange.body
+    own_id = exchange.path("iid")
+    frame = frames.Withdraw(exchange.ref, session_of(own_id), own_id, body.reason)
+    answered = await withdrawing.withdraw(exchange.backend, exchange.principal, frame, VIA)
     return Reply(answered, STATUS_OF[answered.outcome])

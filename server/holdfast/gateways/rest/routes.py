@@ -12,7 +12,7 @@ from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapsh
 from holdfast.gateways.minting import Minted, Wanted
 from holdfast.gateways.rest import agents, events, interrupts, sessions, tokens, turns
 from holdfast.gateways.rest.exchange import Handler
-from holdfast.protocol.frames import Answered, Ok
+from holdfast.protocol.frames import Answered, AnsweredMany, Ok
 
 PAGED = {"cursor": "Where the page before ended: its `next`.", "limit": "Items of one page."}
 REF = {"ref": "The command's id: repeating it repeats the reply, not the effect."}
@@ -134,6 +134,22 @@ ROUTES: tuple[Route, ...] = (
         summary="The same, under its session.",
         body=interrupts.NewAnswer,
         replies=ANSWERED,
+    ),
+    Route(
+        method="POST",
+        path="/v1/interrupts/answers",
+        handler=interrupts.answer_many,
+        summary="Answer several: one result for each, and none touches another.",
+        body=interrupts.NewAnswers,
+        replies={200: AnsweredMany},
+    ),
+    Route(
+        method="POST",
+        path="/v1/interrupts/{iid}/withdraw",
+        handler=interrupts.withdraw,
+        summary="Take back what was asked: 200 it won, 409 it lost to the decision in the reply. For operators.",
+        body=interrupts.NewWithdrawal,
+        replies={200: Answered, 409: Answered},
     ),
     Route(
         method="POST",

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from holdfast.core.interrupts import Approvers
     from holdfast.core.messages import Message
     from holdfast.core.policies import Match, Policy, Rule
     from holdfast.gateways.minting import mint_token
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "App",
+    "Approvers",
     "Call",
     "Match",
     "Message",
@@ -37,6 +39,7 @@ __all__ = [
 # Looked up when first used: a device, or the store alone, does without the runtime.
 _HOME = {
     "App": "runtime.app",
+    "Approvers": "core.interrupts",
     "Call": "runtime.call",
     "Match": "core.policies",
     "Message": "core.messages",

@@ -16,6 +16,7 @@ from tests.gateways.rest import SECRET, Web, token, web
 
 from holdfast import wiring
 from holdfast.core.identity import Principal
+from holdfast.core.interrupts import Approvers
 from holdfast.gateways import http
 from holdfast.gateways.rest.openapi import describe
 from holdfast.gateways.rest.routes import ROUTES
@@ -110,6 +111,18 @@ async def test_an_operator_withdraws(rest: Web) -> None:
     assert (won.status_code, won.json()["decision"]["payload"]) == (200, {"reason": "moot"})
     lost = await rest.post(path, {}, headers=headers)
     assert (lost.status_code, lost.json()["decision"]["status"]) == (409, "withdrawn")
+
+
+async def test_a_vote_that_does_not_decide_is_accepted(rest: Web) -> None:
+    scene = await rest.scene()
+    shown = await scene.ask_and_wait(approvers=Approvers(("manager",), quorum=2))
+    path = f"/v1/interrupts/{shown.id}/answer"
+    people = [{"Authorization": f"Bearer {token(name, roles=['manager'])}"} for name in ("ann", "ben")]
+    recorded = await rest.post(path, YES, headers=people[0])
+    assert (recorded.status_code, recorded.json()["vote"]["by"]["id"]) == (202, "ann")
+    listed = (await rest.get("/v1/interrupts", headers=people[1])).json()["interrupts"]
+    assert listed[0]["approvers"] == {"roles": ["manager"], "quorum": 2}
+    assert (await rest.post(path, YES, headers=people[1])).status_code == 200
 
 
 async def test_of_many_answers_one_wins(rest: Web) -> None:

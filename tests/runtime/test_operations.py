@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from holdfast import App, Call, StepFailed, Turn, client_tool, tool
-from holdfast.core.errors import BadInput
+from holdfast import App, Approvers, Call, StepFailed, Turn, client_tool, tool
+from holdfast.core.errors import BadInput, Forbidden
 from holdfast.testing import harness, wait_until
 
 
@@ -442,3 +442,33 @@ async def test_withdrawn_is_told_as_such_with_its_reason(store_url: str) -> None
         turn = await session.wait_finished()
         assert turn.result == ["withdrawn", "Sold out.", False, "withdrawn", "withdrawn by olga"]
         assert h.executions(gated) == 0
+
+
+async def test_two_of_a_role_approve_edited_arguments_that_both_have_seen(store_url: str) -> None:
+    app = App()
+    four_eyes = Approvers(roles=("finance",), quorum=2, not_requester=True)
+
+    @tool(approval=True, approvers=four_eyes, editable=True)
+    async def pay(amount: int) -> int:
+        return amount
+
+    @app.agent("a", tools=[pay])
+    async def agent(turn: Turn) -> list[Any]:
+        result = await turn.call(pay, 500)
+        return [result.status, result.value, result.input]
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        ask = await session.wait_interrupt(tool=pay)
+        finance: Any = {"roles": ("finance",)}
+        with pytest.raises(Forbidden):
+            await session.answer(ask, {"approved": True}, by="alice", **finance)
+        await session.answer(ask, {"approved": True}, by="bob", **finance)
+        edited = await session.answer(ask, {"approved": True, "input": {"amount": 50}}, by="carol", **finance)
+        assert edited.outcome == "recorded"
+        assert edited.vote is not None
+        agreed = {"approved": True, "inputHash": edited.vote.inputHash}
+        assert (await session.answer(ask, agreed, by="bob", **finance)).outcome == "won"
+        turn = await session.wait_finished()
+        assert turn.result == ["done", 50, {"amount": 50}]
+        assert h.executions(pay) == 1

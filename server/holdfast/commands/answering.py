@@ -7,7 +7,7 @@ answer? has the deadline come first? has anybody else? Only then: is it well-for
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -16,10 +16,10 @@ from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored
 from holdfast.core import decisions, ids
 from holdfast.core.commit import Commit
-from holdfast.core.decisions import Lost, Won
+from holdfast.core.decisions import Lost, Recorded, Voted, Won
 from holdfast.core.errors import Gone, NotFound
 from holdfast.core.identity import Principal
-from holdfast.core.interrupts import Decision, InterruptRecord
+from holdfast.core.interrupts import Decision, InterruptRecord, Vote
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.protocol import frames
@@ -29,8 +29,16 @@ from holdfast.store.door import Done, View
 T = TypeVar("T")
 
 
+class StoredAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is stored of an `answered`."""
+
+    outcome: Literal["won", "recorded"]
+    decision: Decision | None = None
+    vote: Vote | None = None
+
+
 async def answer(backend: Backend, principal: Principal, frame: frames.Answer, via: str) -> Answered:
-    """Submit an answer: it won, or it lost to the decision that stands. A losing one changes nothing.
+    """Submit an answer: it won, it was counted, or it lost to the decision that stands. A losing one changes nothing.
 
     Cancelling leaves the outcome unknown: repeat it, and a won answer is told again that it won.
 
@@ -93,8 +101,8 @@ class _Answering:
         self._frame = frame
         self._via = via
 
-    def decide(self, view: View) -> Commit | Need | First | Lost:
-        def settle(session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost:
+    def decide(self, view: View) -> Commit | Need | First | Lost | Voted:
+        def settle(session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost | Voted:
             return self._settle(view.now_ms, session, turn, record)
 
         return meet(view, self._frame.interrupt, self._may, settle)
@@ -102,22 +110,30 @@ class _Answering:
     def _may(self, session: SessionRecord, record: InterruptRecord) -> None:
         decisions.check_entitled(self._principal, session, record)
 
-    def _settle(self, now_ms: int, session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost:
+    def _settle(
+        self, now_ms: int, session: SessionRecord, turn: TurnRecord, record: InterruptRecord
+    ) -> Commit | Lost | Voted:
         frame = self._frame
         given = decisions.Answer(frame.status, frame.payload, self._principal.by, self._via, frame.ref)
         return replying(decisions.answer(session, turn, record, given, now_ms))
 
 
-def replying(verdict: Won | Lost) -> Commit | Lost:
-    """The commit of what won, with the reply that its ref repeats."""
-    if isinstance(verdict, Lost):
+def replying(verdict: Won | Recorded | Lost | Voted) -> Commit | Lost | Voted:
+    """The commit of what counts, with the reply that its ref repeats."""
+    if isinstance(verdict, Lost | Voted):
         return verdict
-    verdict.commit.reply = stored(verdict.decision)
+    outcome = "won" if isinstance(verdict, Won) else "recorded"
+    verdict.commit.reply = stored(StoredAnswer(outcome, verdict.decision, verdict.vote))
     return verdict.commit
 
 
-def answered(ref: str, interrupt: str, outcome: Done | Lost) -> Answered:
+def answered(ref: str, interrupt: str, outcome: Done | Lost | Voted) -> Answered:
     """What became of an answer, as it is told."""
-    if isinstance(outcome, Done):
-        return Answered(ref, "won", interrupt, msgspec.json.decode(outcome.reply, type=Decision))
-    return Answered(ref, "lost", interrupt, outcome.decision)
+    match outcome:
+        case Done():
+            reply = msgspec.json.decode(outcome.reply, type=StoredAnswer)
+            return Answered(ref, reply.outcome, interrupt, reply.decision, reply.vote)
+        case Lost():
+            return Answered(ref, "lost", interrupt, outcome.decision)
+        case Voted():
+            return Answered(ref, "recorded" if outcome.agrees else "lost", interrupt, vote=outcome.vote)

@@ -42,7 +42,7 @@ async def _one(backend: Backend, principal: Principal, item: AnswerItem, ref: st
         answered = await answering.answer(backend, principal, answer, via)
     except HoldfastError as error:
         return AnswerResult(item.interrupt, error=error_body(error))
-    return AnswerResult(item.interrupt, answered.outcome, answered.decision)
+    return AnswerResult(item.interrupt, answered.outcome, answered.decision, answered.vote)
 
 
 def _status(item: AnswerItem) -> Literal["resolved", "cancelled"]:

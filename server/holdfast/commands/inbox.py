@@ -62,6 +62,6 @@ def _answerable(principal: Principal, entry: Entry, view: View) -> Interrupt | N
     record = view.interrupts.get(entry.name)
     if view.session is None or record is None or record.decision is not None:
         return None
-    if not decisions.entitled(principal, view.session, record):
+    if not decisions.may_still_answer(principal, view.session, record):
         return None
     return record.interrupt

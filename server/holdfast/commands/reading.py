@@ -158,7 +158,7 @@ async def interrupt(backend: Backend, principal: Principal, own_id: str) -> Inte
     if not can_answer:
         _check_visible(principal, session)
     history = await _history(backend, session.id, own_id)
-    return shown_interrupt(record, can_answer=can_answer and record.decision is None, history=history)
+    return shown_interrupt(record, can_answer=decisions.may_still_answer(principal, session, record), history=history)
 
 
 def shown_interrupt(

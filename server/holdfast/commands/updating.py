@@ -54,7 +54,7 @@ async def _one(backend: Backend, principal: Principal, frame: Update, item: Tool
         answered = await answering.answer(backend, principal, answer, via)
     except HoldfastError as error:
         return UpdateResult(item.toolCallId, error=error_body(error))
-    return UpdateResult(item.toolCallId, answered.outcome, answered.interrupt, answered.decision)
+    return UpdateResult(item.toolCallId, answered.outcome, answered.interrupt, answered.decision, answered.vote)
 
 
 async def _addressed(backend: Backend, principal: Principal, frame: Update, item: ToolUpdate) -> InterruptRecord:

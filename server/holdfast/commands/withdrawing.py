@@ -7,7 +7,7 @@ from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.core import decisions, ids
 from holdfast.core.commit import Commit
-from holdfast.core.decisions import Lost, Withdrawal
+from holdfast.core.decisions import Lost, Voted, Withdrawal
 from holdfast.core.errors import BadInput
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import InterruptRecord
@@ -38,8 +38,8 @@ async def withdraw(backend: Backend, principal: Principal, frame: Withdraw, via:
     def may(session: SessionRecord, record: InterruptRecord) -> None:
         decisions.check_may_withdraw(principal, session, record)
 
-    def decide(view: View) -> Commit | Need | First | Lost:
-        def settle(session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost:
+    def decide(view: View) -> Commit | Need | First | Lost | Voted:
+        def settle(session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost | Voted:
             return replying(decisions.withdraw(session, turn, record, given, view.now_ms))
 
         return meet(view, frame.interrupt, may, settle)

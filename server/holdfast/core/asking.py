@@ -10,12 +10,13 @@ from holdfast.core import schemas
 from holdfast.core.audit import AuditEntry
 from holdfast.core.commit import Commit, Notice, Writer
 from holdfast.core.deadlines import Deadline
-from holdfast.core.errors import LimitReached
+from holdfast.core.errors import BadInput, LimitReached
 from holdfast.core.events import ChunkWritten, InterruptOpened
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Interrupt, InterruptRecord
 from holdfast.core.operations import Operation
 from holdfast.core.turns import TurnRecord
+from holdfast.core.voting import VOTED_ON
 
 #: Interrupts of one turn that may be open at once: a page of cards, not a flood.
 OPEN_MAX = 100
@@ -25,12 +26,14 @@ def opening(turn: TurnRecord, writer: Writer, shown: Interrupt, operation: Opera
     """Put `shown` before people, as what `operation` waits for. The turn itself goes on until nothing else can.
 
     Raises:
-        LimitReached: the turn has too many open already.     BadInput: the schema to be answered by cannot be used.
+        LimitReached: the turn has too many open already.
+        BadInput: the schema to be answered by cannot be used, or a quorum is asked for what is no yes or no.
     """
     if len(turn.open) >= OPEN_MAX:
         raise LimitReached(f"A turn has at most {OPEN_MAX} open interrupts.", limit=OPEN_MAX)
     if shown.responseSchema is not None:
         schemas.usable(shown.responseSchema)
+    shown = _with_requester(turn, shown)
     record = InterruptRecord(interrupt=shown, operation=operation.key)
     commit = Commit(
         turn.session,
@@ -59,6 +62,15 @@ def opening(turn: TurnRecord, writer: Writer, shown: Interrupt, operation: Opera
     if shown.expiresAt is not None:
         commit.set_deadlines.append(Deadline("expire", shown.id, shown.expiresAt))
     return commit
+
+
+def _with_requester(turn: TurnRecord, shown: Interrupt) -> Interrupt:
+    """Who asked is noted where that one may not answer."""
+    if shown.approvers is None:
+        return shown
+    if shown.approvers.quorum > 1 and shown.kind not in VOTED_ON:
+        raise BadInput(f"A quorum can approve or deny; it cannot answer a {shown.kind}.", kind=shown.kind)
+    return replace(shown, requester=turn.requester.subject) if shown.approvers.not_requester else shown
 
 
 def sleeping(turn: TurnRecord, writer: Writer, operation: Operation) -> Commit:

@@ -16,6 +16,7 @@ Action = Literal[
     "session.deleted",
     "interrupt.opened",
     "interrupt.closed",
+    "interrupt.voted",
     "turn.cancelled",
     "turn.retried",
     "tool.allowed",

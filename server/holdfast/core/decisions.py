@@ -11,12 +11,12 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.core import interrupts, turns
+from holdfast.core import interrupts, turns, voting
 from holdfast.core.audit import AuditEntry, digest
 from holdfast.core.commit import Commit, Notice
 from holdfast.core.deadlines import member
 from holdfast.core.errors import BadInput, Forbidden, NotFound
-from holdfast.core.events import ChunkWritten, InterruptClosed
+from holdfast.core.events import ChunkWritten, InterruptClosed, InterruptUpdated
 from holdfast.core.identity import OPERATOR, By, Principal, check
 from holdfast.core.ids import message_id
 from holdfast.core.interrupts import (
@@ -30,6 +30,7 @@ from holdfast.core.interrupts import (
     InDoubtPayload,
     Interrupt,
     InterruptRecord,
+    Vote,
 )
 from holdfast.core.schemas import check as check_schema
 from holdfast.core.session import SessionRecord
@@ -69,11 +70,29 @@ class Lost(msgspec.Struct, frozen=True):
     decision: Decision
 
 
+class Voted(msgspec.Struct, frozen=True):
+    """Its sender has voted before: that vote stands, and this one changes nothing."""
+
+    vote: Vote
+    #: Whether it would have said the same.
+    agrees: bool
+
+
+class Recorded(msgspec.Struct):
+    """The vote counts, if the commit applies; with a decision, that one went the other way."""
+
+    vote: Vote
+    commit: Commit
+    decision: Decision | None = None
+
+
 class Won(msgspec.Struct):
     """The answer decides, if the commit applies."""
 
     decision: Decision
     commit: Commit
+    #: Where several were needed: this one's part in it.
+    vote: Vote | None = None
 
 
 def entitled(principal: Principal, session: SessionRecord, record: InterruptRecord) -> bool:
@@ -84,9 +103,17 @@ def entitled(principal: Principal, session: SessionRecord, record: InterruptReco
     if not principal.has("answer"):
         return False
     approvers = record.interrupt.approvers
+    if approvers is not None and approvers.not_requester and principal.subject == record.interrupt.requester:
+        return False
     if approvers is not None and approvers.named():
         return approvers.includes(principal)
     return principal.within(session=session.id, members=session.members)
+
+
+def may_still_answer(principal: Principal, session: SessionRecord, record: InterruptRecord) -> bool:
+    """Whether there is anything left to do here for this principal, who may have voted already."""
+    voted = voting.vote_of(record.interrupt, principal.subject) is not None
+    return record.decision is None and not voted and entitled(principal, session, record)
 
 
 def check_may_withdraw(principal: Principal, session: SessionRecord, record: InterruptRecord) -> None:
@@ -113,21 +140,95 @@ def check_entitled(principal: Principal, session: SessionRecord, record: Interru
     raise Forbidden("This interrupt is for somebody else to answer.", approvers=record.interrupt.approvers)
 
 
-def answer(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, given: Answer, now_ms: int) -> Won | Lost:
-    """Settle an interrupt by an answer; or say who was first.
+def answer(
+    session: SessionRecord, turn: TurnRecord, record: InterruptRecord, given: Answer, now_ms: int
+) -> Won | Lost | Recorded | Voted:
+    """Settle an interrupt by an answer, or count it; or say who was first.
 
     The caller has checked that the sender is entitled, and has settled an overdue deadline first.
 
     Raises:
         BadInput: the payload does not fit what was asked. Nothing is changed.
+        Conflict: it is about other arguments than those that stand. Nothing is changed.
     """
     if record.decision is not None:
         return Lost(record.decision)
     payload = check_payload(record.interrupt, given)
+    if voting.voted_on(record.interrupt):
+        return _vote(session, turn, record, given, payload, now_ms)
     decision = Decision(given.status, payload, given.by, given.via, now_ms, given.ref)
     commit = close(session, turn, record, decision)
     commit.durable = True
     return Won(decision, commit)
+
+
+def _vote(
+    session: SessionRecord, turn: TurnRecord, record: InterruptRecord, given: Answer, payload: Any, now_ms: int
+) -> Won | Recorded | Voted:
+    """Count one of several answers, and decide if it is the last that was needed."""
+    shown, approvers = record.interrupt, record.interrupt.approvers
+    assert approvers is not None, "else it is not put to the vote"
+    first = voting.vote_of(shown, given.by.id)
+    if given.status == "cancelled":
+        return Voted(first, agrees=False) if first else _veto(session, turn, record, given, payload, now_ms)
+    vote = voting.vote_from(shown, payload, given.by, given.via, given.ref, now_ms)
+    if first is not None:
+        return Voted(first, voting.agrees(vote, first))
+    cast = voting.cast(shown, vote, payload)
+    approved = voting.verdict(approvers, cast.votes)
+    if approved is None:
+        commit = Commit(session.id, "vote", puts=[replace(record, interrupt=cast)], durable=True)
+        _tell_vote(commit, session, shown, cast)
+        return Recorded(vote, commit)
+    decision = _decided(cast, approved, now_ms)
+    commit = close(session, turn, replace(record, interrupt=cast), decision)
+    commit.durable = True
+    _tell_vote(commit, session, shown, cast)
+    return Won(decision, commit, vote) if vote.approved is approved else Recorded(vote, commit, decision)
+
+
+def _veto(
+    session: SessionRecord, turn: TurnRecord, record: InterruptRecord, given: Answer, payload: Any, now_ms: int
+) -> Won:
+    """One person's "cancelled", where one person's no is enough too."""
+    approvers = record.interrupt.approvers
+    if approvers is not None and approvers.conflict != "veto":
+        raise BadInput("status: this is put to the vote; say yes or no.", conflict=approvers.conflict)
+    decision = Decision("cancelled", payload, given.by, given.via, now_ms, given.ref)
+    commit = close(session, turn, record, decision)
+    commit.durable = True
+    return Won(decision, commit)
+
+
+def _decided(cast: Interrupt, approved: bool, now_ms: int) -> Decision:
+    """What the votes decided, in the words of the one by which its side prevailed."""
+    last = voting.deciding(cast.votes, approved)
+    edited = cast.edited.input if approved and cast.edited else msgspec.UNSET
+    payload = msgspec.to_builtins(ApprovalPayload(approved, last.reason, edited, metadata=last.metadata))
+    return Decision("resolved", payload, last.by, last.via, now_ms, last.ref)
+
+
+def _tell_vote(commit: Commit, session: SessionRecord, before: Interrupt, cast: Interrupt) -> None:
+    """Show the tally to everybody, and put the vote into the trail; before the closing, if it decides."""
+    vote = cast.votes[-1]
+    changes: dict[str, Any] = {"votes": cast.votes}
+    if cast.edited != before.edited:
+        changes["edited"] = cast.edited
+    commit.events.insert(0, InterruptUpdated(interrupt=cast.id, changes=msgspec.to_builtins(changes)))
+    entry = AuditEntry(
+        "interrupt.voted",
+        session.id,
+        vote.by,
+        turn=cast.turn,
+        interrupt=cast.id,
+        tool=cast.toolName,
+        status="approved" if vote.approved else "denied",
+        via=vote.via,
+        ref=vote.ref,
+        inputHash=vote.inputHash,
+        digest=digest(session.salt, msgspec.to_builtins(vote)),
+    )
+    commit.audit.insert(0, entry)
 
 
 def withdraw(
@@ -258,6 +359,7 @@ def check_payload(shown: Interrupt, given: Answer) -> Any:
         BadInput: with the path and what would be right.
     """
     if given.status == "cancelled" and given.payload is None:
+        _check_reason(shown, CancelPayload())
         return None
     expected = PAYLOADS[shown.kind] if given.status == "resolved" else CancelPayload
     try:
@@ -268,8 +370,18 @@ def check_payload(shown: Interrupt, given: Answer) -> Any:
         raise BadInput("payload: give exactly one of `output` and `error`.", kind=shown.kind)
     if isinstance(payload, ApprovalPayload) and payload.input is not msgspec.UNSET and not shown.editable:
         raise BadInput("payload.input: the arguments of this call cannot be edited.", kind=shown.kind)
+    if isinstance(payload, ApprovalPayload):
+        voting.check_seen(shown, payload.inputHash)
+    _check_reason(shown, payload)
     _check_fits(shown, payload)
     return msgspec.to_builtins(payload)
+
+
+def _check_reason(shown: Interrupt, payload: msgspec.Struct) -> None:
+    """Where a reason is required, blanks are none. Only what is approved or denied has one to give."""
+    required = shown.approvers is not None and shown.approvers.require_reason and shown.kind in voting.VOTED_ON
+    if required and isinstance(payload, ApprovalPayload | CancelPayload) and not (payload.reason or "").strip():
+        raise BadInput("payload.reason: a reason is required here.", kind=shown.kind)
 
 
 def _check_fits(shown: Interrupt, payload: msgspec.Struct) -> None:

@@ -24,6 +24,13 @@ Closed = Literal["resolved", "cancelled", "expired", "withdrawn", "superseded"]
 Happening = Literal["resolve", "cancel", "vote", "claim", "remind", "expire", "withdraw", "supersede"]
 OnExpiry = Literal["deny", "approve", "cancel", "escalate"]
 
+#: What becomes of votes that differ, once there is a quorum n.
+#:   veto       n yes approve, and one no denies at once
+#:   majority   when n have voted, the larger side decides; a tie waits for one vote more
+#:   unanimous  when n have voted, all of them yes approve; anything else denies
+Conflict = Literal["veto", "majority", "unanimous"]
+QUORUM_MAX = 20  # votes are shown with the interrupt, in one event
+
 TRANSITIONS: dict[tuple[Status, Happening], Status] = {
     ("open", "vote"): "open",
     ("open", "claim"): "open",
@@ -51,17 +58,58 @@ def next_status(status: Status, happening: Happening) -> Status | None:
     return TRANSITIONS.get((status, happening))
 
 
-class Approvers(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who may answer. Empty: whoever may answer in the session."""
+class Approvers(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """Who may answer, and how many of them it takes. Naming nobody: whoever may answer in the session.
+
+    Raises:
+        TypeError, ValueError: a rule that nobody could follow, or that would be misread.
+    """
 
     roles: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+    #: How many different people must vote, on an approval or a gate. 1: whoever is first decides.
+    quorum: int = 1
+    conflict: Conflict = "veto"
+    #: Not the person whose message caused the turn.
+    not_requester: bool = False
+    #: Approving or denying takes a reason.
+    require_reason: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.roles, str) or isinstance(self.subjects, str):
+            raise TypeError("roles and subjects are lists of names, not one name")
+        if not 1 <= self.quorum <= QUORUM_MAX:
+            raise ValueError(f"a quorum is 1 to {QUORUM_MAX} people, not {self.quorum}")
+        if self.subjects and not self.roles and self.quorum > len(set(self.subjects)):
+            raise ValueError(f"a quorum of {self.quorum} cannot be met by {len(set(self.subjects))} people")
 
     def named(self) -> bool:
         return bool(self.roles or self.subjects)
 
     def includes(self, principal: Principal) -> bool:
         return principal.subject in self.subjects or any(role in self.roles for role in principal.roles)
+
+
+class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One person's yes or no, where several are needed."""
+
+    by: By
+    approved: bool
+    at: int
+    via: str
+    #: Of the arguments that it was given on: it counts for no others.
+    inputHash: str | None = None
+    reason: str | None = None
+    metadata: dict[str, Any] | None = None
+    ref: str | None = None
+
+
+class Edited(msgspec.Struct, frozen=True):
+    """Arguments that a voter put in place of the proposed ones: what is voted on from then on."""
+
+    input: Any
+    inputHash: str
+    by: By
 
 
 class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,7 +133,10 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     approvers: Approvers | None = None
     editable: bool = False
     claim: dict[str, Any] | None = None
-    votes: list[dict[str, Any]] | None = None
+    votes: tuple[Vote, ...] = ()
+    edited: Edited | None = None
+    #: Whose message caused this, where that one may not answer.
+    requester: str | None = None
     metadata: dict[str, Any] | None = None
 
 
@@ -133,6 +184,8 @@ class ApprovalPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_un
     reason: str | None = None
     #: Edited arguments: a full replacement.
     input: Any = msgspec.UNSET
+    #: Of the arguments that were seen: it is refused if they are others by now.
+    inputHash: str | None = None
     metadata: dict[str, Any] | None = None
 
 

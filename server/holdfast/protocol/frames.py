@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 
 from holdfast.core.errors import BadRequest, HoldfastError, TooLarge, UnknownFrame
-from holdfast.core.interrupts import Decision
+from holdfast.core.interrupts import Decision, Vote
 
 SUBPROTOCOL = "holdfast.v1"
 FRAME_MAX_BYTES = 256 * 1024  # either way; a snapshot comes in pages below it
@@ -264,6 +264,7 @@ class Answered(Frame, frozen=True, tag="answered"):
     outcome: Literal["won", "lost", "recorded"]
     interrupt: str | None = None
     decision: Decision | None = None
+    vote: Vote | None = None
 
 
 class AnswerResult(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -272,6 +273,7 @@ class AnswerResult(msgspec.Struct, frozen=True, omit_defaults=True):
     interrupt: str
     outcome: Literal["won", "lost", "recorded"] | None = None
     decision: Decision | None = None
+    vote: Vote | None = None
     error: dict[str, Any] | None = None
 
 
@@ -289,6 +291,7 @@ class UpdateResult(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: Literal["won", "lost", "recorded"] | None = None
     interrupt: str | None = None
     decision: Decision | None = None
+    vote: Vote | None = None
     error: dict[str, Any] | None = None
 
 

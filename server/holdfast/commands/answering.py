@@ -45,6 +45,7 @@ async def answer(backend: Backend, principal: Principal, frame: frames.Answer, v
     Raises:
         NotFound, Gone, Forbidden: not there, or not this sender's to answer.
         BadInput: the payload does not fit what was asked.
+        Conflict: it is about other arguments than those that stand, or its sender has voted otherwise.
     """
     command = command_id(principal, frame.ref, body_of(frame))
     if ids.session_of(frame.interrupt) != frame.session:
@@ -136,4 +137,4 @@ def answered(ref: str, interrupt: str, outcome: Done | Lost | Voted) -> Answered
         case Lost():
             return Answered(ref, "lost", interrupt, outcome.decision)
         case Voted():
-            return Answered(ref, "recorded" if outcome.agrees else "lost", interrupt, vote=outcome.vote)
+            return Answered(ref, "recorded", interrupt, vote=outcome.vote)

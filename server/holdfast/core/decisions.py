@@ -15,7 +15,7 @@ from holdfast.core import interrupts, turns, voting
 from holdfast.core.audit import AuditEntry, digest
 from holdfast.core.commit import Commit, Notice
 from holdfast.core.deadlines import member
-from holdfast.core.errors import BadInput, Forbidden, NotFound
+from holdfast.core.errors import BadInput, Conflict, Forbidden, NotFound
 from holdfast.core.events import ChunkWritten, InterruptClosed, InterruptUpdated
 from holdfast.core.identity import OPERATOR, By, Principal, check
 from holdfast.core.ids import message_id
@@ -71,11 +71,9 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 class Voted(msgspec.Struct, frozen=True):
-    """Its sender has voted before: that vote stands, and this one changes nothing."""
+    """Its sender has said the same before: that vote counts, and this one changes nothing."""
 
     vote: Vote
-    #: Whether it would have said the same.
-    agrees: bool
 
 
 class Recorded(msgspec.Struct):
@@ -149,7 +147,7 @@ def answer(
 
     Raises:
         BadInput: the payload does not fit what was asked. Nothing is changed.
-        Conflict: it is about other arguments than those that stand. Nothing is changed.
+        Conflict: it is about other arguments than those that stand, or its sender has voted otherwise.
     """
     if record.decision is not None:
         return Lost(record.decision)
@@ -170,10 +168,14 @@ def _vote(
     assert approvers is not None, "else it is not put to the vote"
     first = voting.vote_of(shown, given.by.id)
     if given.status == "cancelled":
-        return Voted(first, agrees=False) if first else _veto(session, turn, record, given, payload, now_ms)
+        if first is not None:
+            raise _voted_otherwise(first)
+        return _veto(session, turn, record, given, payload, now_ms)
     vote = voting.vote_from(shown, payload, given.by, given.via, given.ref, now_ms)
     if first is not None:
-        return Voted(first, voting.agrees(vote, first))
+        if not voting.agrees(vote, first):
+            raise _voted_otherwise(first)
+        return Voted(first)
     cast = voting.cast(shown, vote, payload)
     approved = voting.verdict(approvers, cast.votes)
     if approved is None:
@@ -185,6 +187,10 @@ def _vote(
     commit.durable = True
     _tell_vote(commit, session, shown, cast)
     return Won(decision, commit, vote) if vote.approved is approved else Recorded(vote, commit, decision)
+
+
+def _voted_otherwise(first: Vote) -> Conflict:
+    return Conflict("You have voted already, and that vote stands.", vote=msgspec.to_builtins(first))
 
 
 def _veto(

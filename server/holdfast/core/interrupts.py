@@ -104,6 +104,14 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
     ref: str | None = None
 
 
+class Claim(msgspec.Struct, frozen=True):
+    """Somebody is looking at this. A courtesy: it keeps nobody from answering, and means nothing after `until`."""
+
+    by: By
+    at: int
+    until: int
+
+
 class Edited(msgspec.Struct, frozen=True):
     """Arguments that a voter put in place of the proposed ones: what is voted on from then on."""
 
@@ -132,7 +140,7 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     onExpiry: OnExpiry = "deny"
     approvers: Approvers | None = None
     editable: bool = False
-    claim: dict[str, Any] | None = None
+    claim: Claim | None = None
     votes: tuple[Vote, ...] = ()
     edited: Edited | None = None
     #: Whose message caused this, where that one may not answer.

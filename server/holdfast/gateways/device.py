@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.commands import answering, answering_many, cancelling, sending, starting, updating, withdrawing
+from holdfast.commands import answering, answering_many, cancelling, claiming, sending, starting, updating, withdrawing
 from holdfast.commands.backend import Backend
 from holdfast.core.errors import (
     HoldfastError,
@@ -49,6 +49,7 @@ COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awai
     frames.AnswerMany: answering_many.answer_many,
     frames.Update: updating.update,
     frames.Withdraw: withdrawing.withdraw,
+    frames.Claim: claiming.claim,
     frames.Cancel: cancelling.cancel,
 }
 

@@ -97,6 +97,14 @@ class AnswerMany(Frame, frozen=True, tag="answer_many"):
     answers: list[AnswerItem]
 
 
+class Claim(Frame, frozen=True, tag="claim"):
+    ref: str
+    session: str
+    interrupt: str
+    #: None: 5 minutes. 0: lets go.
+    for_ms: int | None = None
+
+
 class Withdraw(Frame, frozen=True, tag="withdraw"):
     ref: str
     session: str
@@ -135,10 +143,6 @@ class Later(Frame, frozen=True):
     """A frame of the contract whose issue has not come yet: answered `not_implemented`."""
 
     ref: str
-
-
-class Claim(Later, frozen=True, tag="claim"):
-    pass
 
 
 class Progress(Later, frozen=True, tag="progress"):

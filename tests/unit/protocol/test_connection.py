@@ -87,12 +87,13 @@ def test_a_token_without_end_has_no_deadline() -> None:
             {"ref": "x", "answers": [{"session": s, "interrupt": "i", "status": "resolved"} for s in ("s1", "s2")]},
             "",
         ),
+        ("claim", {"ref": "x", "session": "s1", "interrupt": "i"}, "s1"),
         ("withdraw", {"ref": "x", "session": "s1", "interrupt": "i"}, "s1"),
         ("update", {"ref": "x", "session": "s1", "updates": []}, "s1"),
         ("cancel", {"ref": "x", "session": "s1"}, "s1"),
         ("start", {"ref": "x", "agent": "a", "id": "mine"}, "mine"),
         ("start", {"ref": "x", "agent": "a"}, session_id("alice", "x")),
-        ("claim", {"ref": "x"}, ""),
+        ("progress", {"ref": "x"}, ""),
     ],
 )
 def test_a_command_is_to_be_performed_in_the_lane_of_its_session(kind: str, fields: dict[str, Any], lane: str) -> None:

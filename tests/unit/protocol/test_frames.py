@@ -30,8 +30,9 @@ GOOD: list[dict[str, Any]] = [
     {"type": "cancel", "ref": "r", "session": "s"},
     {"type": "ping"},
     {"type": "answer_many", "ref": "r", "answers": [{"session": "s", "interrupt": "i", "status": "resolved"}]},
+    {"type": "claim", "ref": "r", "session": "s", "interrupt": "i", "for_ms": 0},
     {"type": "withdraw", "ref": "r", "session": "s", "interrupt": "i", "reason": "moot"},
-    *({"type": kind, "ref": "r"} for kind in ("claim", "progress", "continue", "feedback")),
+    *({"type": kind, "ref": "r"} for kind in ("progress", "continue", "feedback")),
 ]
 
 

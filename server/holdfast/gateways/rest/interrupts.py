@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.commands import answering, answering_many, inbox, reading, withdrawing
+from holdfast.commands import answering, answering_many, claiming, inbox, reading, withdrawing
 from holdfast.core.ids import session_of
 from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
 from holdfast.protocol import frames
@@ -33,6 +33,13 @@ class NewWithdrawal(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why nobody needs to answer any more, in words for the agent."""
 
     reason: str | None = None
+    ref: str | None = None
+
+
+class NewClaim(msgspec.Struct, frozen=True, omit_defaults=True):
+    """For how long: 5 minutes unless said, 0 lets go."""
+
+    for_ms: int | None = None
     ref: str | None = None
 
 
@@ -67,3 +74,10 @@ async def withdraw(exchange: Exchange) -> Reply:
     frame = frames.Withdraw(exchange.ref, session_of(own_id), own_id, body.reason)
     answered = await withdrawing.withdraw(exchange.backend, exchange.principal, frame, VIA)
     return Reply(answered, STATUS_OF[answered.outcome])
+
+
+async def claim(exchange: Exchange) -> Reply:
+    body: NewClaim = exchange.body
+    own_id = exchange.path("iid")
+    frame = frames.Claim(exchange.ref, session_of(own_id), own_id, body.for_ms)
+    return Reply(await claiming.claim(exchange.backend, exchange.principal, frame, VIA))

@@ -145,6 +145,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="POST",
+        path="/v1/interrupts/{iid}/claim",
+        handler=interrupts.claim,
+        summary="Say that you are looking at it: shown to all until it ends by itself, and in nobody's way.",
+        body=interrupts.NewClaim,
+        replies={200: Ok},
+    ),
+    Route(
+        method="POST",
         path="/v1/interrupts/{iid}/withdraw",
         handler=interrupts.withdraw,
         summary="Take back what was asked: 200 it won, 409 it lost to the decision in the reply. For operators.",

@@ -11,7 +11,7 @@ import msgspec
 
 PREFIX = "HOLDFAST_"
 SECRET_MIN_BYTES = 32  # of HS256's key: shorter than its hash, it is the weakest part
-HIDDEN = ("secret", "redis")  # never shown: a store's URL may hold a password
+HIDDEN = ("secret", "redis", "audit_key")  # never shown: a store's URL may hold a password
 
 
 class SettingsError(Exception):
@@ -48,6 +48,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_ms: int = 12_000
     #: A TOML file of rules that decide before a human must, beside those of the app: the stricter wins.
     policy: str | None = None
+    #: Seals the audit trail: a key of its own, else one derived from `secret`. Several, separated by commas: the first
+    #: seals, the others are retired and still verify (docs/design/audit.md).
+    audit_key: tuple[str, ...] = ()
+    #: A file to which anchors of the trail are added, to be kept where the store's administrators cannot write.
+    audit_anchors: str | None = None
+    #: After how many days sealed entries are let go. 0: never.
+    audit_days: int = 0
     #: debug, info, warning, error
     log: str = "info"
 
@@ -100,7 +107,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _converted(name: str, value: Any, given_as: str) -> Any:
-    if name == "origins" and isinstance(value, str):
+    if name in ("origins", "audit_key") and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
         return msgspec.convert(value, get_type_hints(Settings)[name], strict=False)
@@ -113,6 +120,10 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(
             f"HOLDFAST_SECRET has fewer than {SECRET_MIN_BYTES} bytes; make one with: openssl rand -hex 32"
         )
+    if any(len(key.encode()) < SECRET_MIN_BYTES for key in settings.audit_key):
+        raise SettingsError(f"A key in HOLDFAST_AUDIT_KEY has fewer than {SECRET_MIN_BYTES} bytes.")
+    if settings.audit_days < 0:
+        raise SettingsError(f"HOLDFAST_AUDIT_DAYS is a number of days, 0 for ever; {settings.audit_days} is none.")
     if not 0 <= settings.port <= 65_535:
         raise SettingsError(f"{settings.port} is no port: it must be 0 to 65535.")
     if settings.wait < 0:

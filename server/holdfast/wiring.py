@@ -1,7 +1,7 @@
 """The composition root: the one place that builds objects of all packages and joins them.
 
 open_store ──▶ Backend ──▶ Hub, REST, WebSocket ──▶ one ASGI application     (serving)
-    │             └──────▶ Sweeper                                           (serving)
+    │             └──────▶ Sweeper, Sealer                                   (serving)
     └─────────────▶ Worker, woken by its subscription                        (working)
 """
 
@@ -22,6 +22,7 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.commands.backend import Backend
+from holdfast.core.chain import derive_key
 from holdfast.core.errors import Draining
 from holdfast.core.identity import Principal
 from holdfast.gateways import device, http
@@ -31,11 +32,15 @@ from holdfast.gateways.rest.exchange import Services
 from holdfast.gateways.websocket import Origins, WebSocketGateway
 from holdfast.hub.hub import Hub, HubSettings
 from holdfast.runtime.app import App
+from holdfast.runtime.sealer import Sealer
 from holdfast.runtime.sweeper import Sweeper
 from holdfast.runtime.worker import Worker
 from holdfast.settings import Settings, SettingsError, read
 from holdfast.store.devices import DevicesStore
 from holdfast.store.opening import OpenStore, open_store
+from holdfast.store.trail import Trail
+
+DAY_MS = 86_400_000
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -65,9 +70,24 @@ async def serving(settings: Settings, store: OpenStore, auth: Authenticate | Non
     async with (
         Hub(store.door, store.log, devices, store.subscription, hub_settings) as hub,
         background(Sweeper(backend).run()),
+        background(sealer(settings, store).run()),
     ):
         drain = Drain()
         yield Server(application(settings, backend, hub, drain, auth), drain, backend)
+
+
+def sealer(settings: Settings, store: OpenStore) -> Sealer:
+    """What seals the audit trail of this store under these settings."""
+    trail = Trail(store.connection, store.keys)
+    return Sealer(trail, audit_keys(settings), anchors=settings.audit_anchors, retain_ms=settings.audit_days * DAY_MS)
+
+
+def audit_keys(settings: Settings) -> list[bytes]:
+    """The keys of the audit trail: the first seals, all verify. None: it cannot be sealed."""
+    keys = [key.encode() for key in settings.audit_key]
+    if settings.secret is not None:
+        keys.append(derive_key(settings.secret.encode()))  # also of what was sealed before a key was set
+    return keys
 
 
 def application(

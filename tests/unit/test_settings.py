@@ -30,6 +30,8 @@ def test_lists_are_separated_by_commas() -> None:
         ({"HOLDFAST_PARTITIONS": "many"}, "HOLDFAST_PARTITIONS"),
         ({"HOLDFAST_SECRET": "short"}, "HOLDFAST_SECRET"),
         ({"HOLDFAST_LOG": "loud"}, "loud"),
+        ({"HOLDFAST_AUDIT_KEY": f"{SECRET},short"}, "HOLDFAST_AUDIT_KEY"),
+        ({"HOLDFAST_AUDIT_DAYS": "-1"}, "HOLDFAST_AUDIT_DAYS"),
     ],
 )
 def test_what_cannot_be_used_is_named(environ: dict[str, str], named: str) -> None:

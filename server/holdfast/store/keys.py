@@ -17,6 +17,8 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:{7}:of:SUBJECT         zset    sessions of one person → likewise                                   the session's
     hf:{7}:outbox             stream  notices to send, at most 100,000                                    until read
     hf:{7}:audit              stream  the audit trail, densely numbered                                   retention
+    hf:{7}:seals              stream  its seals, densely numbered: what proves it                         retention
+    hf:{7}:sealer             string  who seals it, for a while                                           some seconds
     hf:{7}:s:ID               hash    the session: see below                                           a tombstone stays
     hf:{7}:s:ID:log           stream  its events; entry id = seq                                          the session's
     hf:{7}:s:ID:refs          hash    commands that were applied → their replies                          the session's
@@ -106,6 +108,12 @@ class Keys:
 
     def audit(self, partition: int) -> str:
         return f"{self._tags[partition]}:audit"
+
+    def seals(self, partition: int) -> str:
+        return f"{self._tags[partition]}:seals"
+
+    def sealer(self, partition: int) -> str:
+        return f"{self._tags[partition]}:sealer"
 
     def wake_channel(self, partition: int) -> str:
         return f"{self._tags[partition]}:wake"

@@ -17,8 +17,9 @@ from holdfast.store.keys import PARTITIONS, Keys
 from holdfast.store.log import Log
 from holdfast.store.manifests import SERVED, Manifests
 from holdfast.store.subscription import OnGap, OnMessage, Subscription
+from holdfast.store.trail import SEAL, TRAIL
 
-SCRIPTS = (COMMIT, READ, LOG, CLAIM, SERVED)
+SCRIPTS = (COMMIT, READ, LOG, CLAIM, SERVED, TRAIL, SEAL)
 PROBE = "_probe"  # a session that is none: it has no record, so nobody can see it
 
 

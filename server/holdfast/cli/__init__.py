@@ -1,4 +1,4 @@
-"""The command line: `holdfast serve | worker | dev | token | doctor | policy | turns`."""
+"""The command line: `holdfast serve | worker | dev | token | doctor | policy | turns | audit`."""
 
 from __future__ import annotations
 
@@ -180,9 +180,11 @@ def _first(group: BaseExceptionGroup[Any]) -> str:
 
 def _add_commands() -> None:
     from holdfast import device_cli
+    from holdfast.cli.audit import audit
     from holdfast.cli.policy import policy
     from holdfast.cli.turns import turns
 
+    main.add_command(audit)
     main.add_command(policy)
     main.add_command(turns)
     for command in device_cli.commands:

@@ -12,6 +12,7 @@ from holdfast.commands.backend import Backend
 from holdfast.core.audit import AuditEntry
 from holdfast.core.chain import Anchor, Link, Seal
 from holdfast.core.errors import BadRequest, Forbidden
+from holdfast.core.exporting import Record, decode_entry
 from holdfast.core.identity import OPERATOR, By, Principal
 from holdfast.core.ids import session_of
 from holdfast.core.verifying import Check, Head, Verdict
@@ -23,8 +24,6 @@ SCAN_MAX = 5_000  # entries that one page may look at
 READ = 100  # entries of one partition that are read at once
 EXTRA_MAX = 2**64 - 1  # the last id of a stream that begins with a given number
 JUMP_MS = 3_600_000  # a clock that was set back may have put this much disorder into the instants
-
-Record = Head | Seal | Link
 
 
 class AuditShown(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -164,20 +163,12 @@ class _Reader:
 
 
 def _shown(partition: int, link: Link, wanted: Wanted, principal: Principal) -> AuditShown | None:
-    entry = decoded(link)
+    entry = decode_entry(link)
     if entry is None or not wanted.takes(link.at, entry):
         return None
     if not principal.within(session=entry.session, members={}):
         return None
     return shown(partition, link, entry)
-
-
-def decoded(link: Link) -> AuditEntry | None:
-    """What its bytes say; None if they were tampered with so that they say nothing."""
-    try:
-        return msgspec.json.decode(link.data, type=AuditEntry)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
 
 
 def shown(partition: int, link: Link, entry: AuditEntry) -> AuditShown:

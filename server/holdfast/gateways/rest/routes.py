@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 
+from holdfast.commands.auditing import AuditPage
 from holdfast.commands.events import EventPage
 from holdfast.commands.inbox import InboxPage
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot, TurnShown
 from holdfast.gateways.minting import Minted, Wanted
-from holdfast.gateways.rest import agents, events, interrupts, sessions, tokens, turns
+from holdfast.gateways.rest import agents, audit, events, interrupts, sessions, tokens, turns
 from holdfast.gateways.rest.exchange import Handler
 from holdfast.protocol.frames import Answered, AnsweredMany, Ok
 
@@ -199,5 +200,12 @@ ROUTES: tuple[Route, ...] = (
     ),
     later("/v1/gates"),
     later("/v1/gates", "POST"),
-    later("/v1/audit"),
+    Route(
+        method="GET",
+        path="/v1/audit",
+        handler=audit.audit,
+        summary="The audit trail, the newest entry first. For operators and admins.",
+        replies={200: AuditPage},
+        query=audit.FILTERS | PAGED,
+    ),
 )

@@ -1,0 +1,36 @@
+"""The audit trail over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast.commands import auditing
+from holdfast.core.errors import BadRequest
+from holdfast.gateways.rest.exchange import Exchange, Reply
+
+FILTERS = {
+    "session": "Of this session.",
+    "turn": "Of this turn.",
+    "interrupt": "Of this interrupt.",
+    "tool": "About this tool.",
+    "by": "By whom: the id of a person, a policy or a deadline.",
+    "action": "What was done, such as interrupt.closed.",
+    "since": "Not before this instant, in milliseconds.",
+    "until": "Not after this instant, in milliseconds.",
+}
+
+
+async def audit(exchange: Exchange) -> Reply:
+    given: dict[str, Any] = {name: exchange.query(name) for name in FILTERS}
+    given |= {name: _instant(name, given[name]) for name in ("since", "until")}
+    limit = exchange.number("limit") or auditing.PAGE
+    wanted = auditing.Wanted(**given)
+    return Reply(await auditing.page(exchange.backend, exchange.principal, wanted, exchange.query("cursor"), limit))
+
+
+def _instant(name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 16):
+        raise BadRequest(f"{name}: must be an instant in milliseconds.", path=name)
+    return int(text)

@@ -38,6 +38,7 @@ class AuditShown(msgspec.Struct, frozen=True, omit_defaults=True):
     turn: str | None = None
     interrupt: str | None = None
     tool: str | None = None
+    rule: str | None = None
     status: str | None = None
     via: str | None = None
     ref: str | None = None

@@ -27,7 +27,7 @@ FORMAT = 1
 Record = Head | Seal | Link
 COLUMNS = (
     "partition", "number", "at", "time", "action", "session", "by", "by_kind", "actor", "turn", "interrupt", "tool",
-    "status", "via", "ref", "inputHash", "digest",
+    "rule", "status", "via", "ref", "inputHash", "digest",
 )  # fmt: skip
 
 _NOTHING = msgspec.Raw(b"")  # a union of Raw with None is not read as Raw

@@ -61,6 +61,7 @@ async def test_killed_and_back_a_hundred_times(tmp_path: Path, request: pytest.F
             device.drop()
         assert folding.text() == "".join(f"{number} " for number in range(CHUNKS))
         assert folding.snapshots == 0, "its place was never lost"
+        await witness.event("turn.finished")
         whole = Folding()
         for frame in witness.frames:
             whole.take(frame)

@@ -71,7 +71,7 @@ export const connection = (options, listener) => {
   let timer = setTimeout(silent, CONNECT_MS);
 
   /** @param {Frame} frame */
-  const send = (frame) => open && socket?.send(JSON.stringify(frame));
+  const send = (frame) => open && socket?.send(encode(frame));
 
   const probe = () => {
     if (!open) return;
@@ -94,7 +94,7 @@ export const connection = (options, listener) => {
     if (ended) return;
     const protocols = secret && !useHello ? [SUBPROTOCOL, secret] : [SUBPROTOCOL];
     const own = new WebSocket(addressOf(options.url, "ws", "ws"), protocols);
-    own.onopen = () => useHello && own.send(JSON.stringify({ type: "hello", token: secret, device }));
+    own.onopen = () => useHello && own.send(encode({ type: "hello", token: secret, device }));
     own.onmessage = receive;
     own.onclose = ({ code, reason }) => end(code, reason);
     socket = own;
@@ -109,6 +109,9 @@ export const connection = (options, listener) => {
 
 /** @param {Token} [token] */
 export const secretOf = async (token) => (typeof token === "function" ? token() : token);
+
+/** As JSON, with half a character as U+FFFD: no server takes it. @param {Frame} frame */
+const encode = (frame) => JSON.stringify(frame, (_, value) => (typeof value === "string" ? /** @type {any} */ (value).toWellFormed() : value));
 
 /** The address of a part of the server. @param {string} url @param {string} scheme @param {string} part */
 export const addressOf = (url, scheme, part) => url.replace(/^(http|ws)/, scheme).replace(/\/?$/, `/v1/${part}`);

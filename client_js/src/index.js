@@ -10,7 +10,7 @@ import { createSession, sendable } from "./session.js";
 export { HoldfastError };
 
 /** @typedef {import("./connection.js").Frame} Frame */
-/** @typedef {import("./connection.js").LinkOptions & {storage?: import("./outbox.js").Shelf, fetch?: typeof globalThis.fetch}} Options */
+/** @typedef {import("./connection.js").LinkOptions & {storage?: import("./outbox.js").Shelf, fetch?: typeof globalThis.fetch, onchange?: (live?: boolean, error?: HoldfastError) => void}} Options */
 /** @typedef {import("./session.js").Session["session"]} Session */
 /** @typedef {import("./session.js").Snapshot} Snapshot */
 /** @typedef {import("./session.js").ShownInterrupt} Interrupt */
@@ -31,23 +31,30 @@ const MEANINGS = { 1000: "closed", 1009: "too_large", 4001: "token_expired", 450
  * @param {Options} options
  */
 export const connect = (options) => {
+  if (!(options.WebSocket ?? globalThis.WebSocket)) {
+    throw new HoldfastError("bad_request", "pass `WebSocket`");
+  }
   /** @type {Map<string, import("./session.js").Session>} */
   const sessions = new Map();
   const handlers = createHandlers();
   const inbox = createInbox(options);
 
-  /** Tells all sessions. @param {"changed" | "turned"} what */
-  const all = (what) => () => {
-    for (const session of sessions.values()) session[what]();
+  const changed = () => {
+    for (const { changed } of sessions.values()) changed();
   };
-  const turned = all("turned");
+
+  /** @param {boolean} [live] */
+  const turned = (live) => {
+    for (const { turned } of sessions.values()) turned();
+    options.onchange?.(live, host.error);
+  };
 
   /** @param {Frame} frame */
   const send = (frame) => link.send(frame);
 
   /** @type {import("./session.js").Host} */
   const host = {
-    outbox: createOutbox(send, all("changed"), `holdfast:${options.url}:`, options.storage),
+    outbox: createOutbox(send, changed, `holdfast:${options.url}:`, options.storage),
     send,
     principal: { subject: "", roles: [], can: [] },
     error: undefined,
@@ -68,7 +75,7 @@ export const connect = (options) => {
   const link = reconnect(options, {
     opened: ({ principal }) => {
       host.principal = principal;
-      turned();
+      turned(true);
       host.outbox.opened(principal.subject);
     },
     frame: receive,

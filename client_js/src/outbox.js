@@ -22,6 +22,9 @@ const WAITING_MAX = 100;
 const TRIES_MAX = 5; // of what was answered "not now": some 10 s
 const KEPT_MS = 24 * 3_600_000; // what is older was meant for another day
 
+/** Half a character, which would make an id another one when it is sent; other text may lose it. */
+const BAD_ID = /"(ref|id|session|turn|interrupt|toolCallId)":"[^"\\]*\\ud/;
+
 /** A new command's id. `crypto.randomUUID` is not there on pages without TLS, as in a local network. */
 export const newRef = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
@@ -52,7 +55,9 @@ export const createOutbox = (send, changed, prefix, storage) => {
       new Promise((resolve, reject) => {
         const frame = { ref: newRef(), ...given };
         if (over) throw over;
-        if (new Blob([JSON.stringify(frame)]).size > FRAME_MAX_BYTES) throw new HoldfastError("too_large");
+        const json = JSON.stringify(frame);
+        if (BAD_ID.test(json)) throw new HoldfastError("bad_request");
+        if (new Blob([json]).size > FRAME_MAX_BYTES) throw new HoldfastError("too_large");
         if (waiting.size >= WAITING_MAX) throw new HoldfastError("limit_reached");
         put({ frame, resolve, reject, tries: 0 });
         shelve(frame);

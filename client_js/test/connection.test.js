@@ -140,3 +140,11 @@ test("a socket is not opened for who has closed already", async (t) => {
   await settled();
   assert.equal(peer.sockets.length, 0);
 });
+
+test("half a character in a text is sent as U+FFFD", async (t) => {
+  stopClock(t);
+  const { peer, link } = await open();
+  peer.welcome();
+  link.send({ type: "send", text: ["a\ud800", "😀", "\\ud800"] });
+  assert.deepEqual(peer.sent(), [{ type: "send", text: ["a\ufffd", "😀", "\\ud800"] }]);
+});

@@ -178,3 +178,11 @@ test("a full storage keeps nothing from being sent", () => {
   outbox.post(answer());
   assert.deepEqual(sent, [answer()]);
 });
+
+for (const frame of [{ ref: "\ud800" }, { session: "s\udc00" }, { message: { id: "\ud800", parts: [] } }]) {
+  test(`half a character is not sent in an id: ${JSON.stringify(frame)}`, async () => {
+    const { outbox, sent } = start();
+    await assert.rejects(outbox.post({ type: "send", ...frame }), { code: "bad_request" });
+    assert.deepEqual([sent, outbox.frames], [[], []]);
+  });
+}

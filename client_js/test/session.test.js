@@ -467,3 +467,28 @@ for (const seed of [1, 2, 3, 4, 5]) {
     assert.equal(shown().messages.length, 1);
   });
 }
+
+test("without a WebSocket it is said at once what is missing", (t) => {
+  const own = globalThis.WebSocket;
+  t.after(() => (globalThis.WebSocket = own));
+  globalThis.WebSocket = undefined;
+  assert.throws(() => connect({ url: "https://x" }), { name: "HoldfastError", message: /pass `WebSocket`/ });
+});
+
+test("the connection is told of though no session is followed", async (t) => {
+  stopClock(t);
+  const peer = new Peer();
+  const told = [];
+  const onchange = (live, error) => told.push([!!live, error?.code]);
+  connect({ url: "https://x", token: "secret", WebSocket: peer.WebSocket, onchange });
+  await settled();
+  peer.welcome();
+  await reconnected(t, peer);
+  peer.drop(4500);
+  assert.deepEqual(told, [
+    [true, undefined],
+    [false, undefined],
+    [true, undefined],
+    [false, "unauthenticated"],
+  ]);
+});

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.conftest import DESKTOP, PHONE, Device
 
 
@@ -220,6 +220,54 @@ def test_axe_finds_nothing_serious(link: str, device: Device, size: dict[str, in
     card(page).get_by_role("button", name="Deny").click()
     expect(agent_said(page, "The answer was no")).to_have_count(1)
     assert findings(page) == []
+
+
+def test_arguments_are_shown_as_they_are(link: str, device: Device) -> None:
+    page = device(link)
+    shown = page.evaluate(
+        """async () => {
+          const { title, values } = await import(new URL("values.js", document.baseURI));
+          const node = values({ order: "A\\u202e17\\nB", "to\\u200b": 1 });
+          document.body.append(node);
+          const cell = node.querySelector("dd");
+          const { unicodeBidi, whiteSpace } = getComputedStyle(cell);
+          const json = node.querySelector(".json");
+          return [title("pay\\u202e"), cell.textContent, node.querySelectorAll("dt")[1].textContent, unicodeBidi,
+            whiteSpace, json.textContent, json.querySelectorAll("bdi").length];
+        }"""
+    )
+    json = '{\n  "order": "A‹U+202E›17\\nB",\n  "to‹U+200B›": 1\n}'
+    assert shown == ["Pay‹U+202E›", "A‹U+202E›17\nB", "To‹U+200B›", "isolate", "pre-wrap", json, 3]
+
+
+def test_a_title_is_shown_as_it_is_and_cut_between_characters(link: str, device: Device) -> None:
+    page = device(link)
+    begin(page, "\u202e" + "x" * 58 + "😀😀")
+    expect(page.get_by_role("heading", level=1)).to_have_text("‹U+202E›" + "x" * 58 + "😀")
+
+
+def test_the_start_page_says_that_its_token_is_not_valid(link: str, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(link.partition("#")[0] + "#token=bad")
+        expect(page.locator("#banner")).to_contain_text("This link is not valid any more.")
+        expect(page.get_by_label("Message", exact=True)).to_be_disabled()
+
+
+def test_the_start_page_says_that_the_server_is_gone(link: str, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.route_web_socket(re.compile("/v1/ws"), lambda socket: socket.close())
+        page.goto(link)
+        expect(page.locator("#banner")).to_contain_text("The connection was lost.")
+
+
+def test_nobody_can_write_to_a_conversation_that_cannot_be_shown(link: str, device: Device) -> None:
+    page = device(link + "&session=s_none")
+    expect(page.locator("#banner")).to_contain_text("This conversation cannot be shown")
+    expect(page.get_by_label("Message", exact=True)).to_be_disabled()
+    new_conversation(page)
+    expect(page.get_by_label("Message", exact=True)).to_be_enabled()
 
 
 def test_nothing_is_wider_than_a_phone(link: str, device: Device) -> None:

@@ -62,7 +62,7 @@ def _device(
             return asyncio.run(run())
         except (HoldfastError, ValueError) as error:
             code = f" ({error.code})" if isinstance(error, HoldfastError) else ""
-            raise click.ClickException(f"{error}{code}") from None
+            raise click.ClickException(screen.visible(f"{error}{code}")) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(130) from None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+import unicodedata
 from typing import Any, cast
 
 import click
@@ -25,18 +27,39 @@ _WORDS = {
 }
 
 
+#: What has no shape of its own though its category does not say so: fillers, selectors, spaces too thin to see.
+_SHAPELESS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200a\u2028\u2029\u205f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+#: A symbol's emoji style, and what joins two symbols to one.
+_EMOJI = re.compile("[\ufe0f\u200d]")
+
+
+def visible(text: str) -> str:
+    """Text as it is: a character that steers a terminal, moves others about or is not seen is shown by its number."""
+    return "".join(
+        f"‹U+{ord(one):04X}›" if _is_unseen(one) and not _is_in_emoji(text, at) else one for at, one in enumerate(text)
+    )
+
+
+def line(text: str) -> str:
+    """The same in one line."""
+    return visible(text).replace("\n", "‹U+000A›").replace("\t", "‹U+0009›")
+
+
 def say(value: Any) -> None:
-    """A value as one line of JSON."""
-    click.echo(msgspec.json.encode(value).decode())
+    """A value as one line of JSON; what is not seen is escaped, and means the same."""
+    click.echo("".join(_escaped(one) if _is_unseen(one) else one for one in msgspec.json.encode(value).decode()))
 
 
 def card(interrupt: Interrupt) -> None:
     """An open interrupt, with what to type."""
-    click.echo(f"{click.style(interrupt.id, bold=True)}  {interrupt.kind}  {_what(interrupt)}")
+    click.echo(f"{click.style(line(interrupt.id), bold=True)}  {interrupt.kind}  {line(_what(interrupt))}")
     if interrupt.message:
-        click.echo(f"    {interrupt.message}")
+        click.echo(f"    {_indented(interrupt.message)}")
     expires = f"; expires {_clock(interrupt.expiresAt)}" if interrupt.expiresAt else ""
-    click.echo(f"    session {interrupt.session}, asked {_clock(interrupt.openedAt)}{expires}")
+    click.echo(f"    session {line(interrupt.session)}, asked {_clock(interrupt.openedAt)}{expires}")
 
 
 def outcome(answered: Answered) -> None:
@@ -91,7 +114,7 @@ class Screen:
                 self._line()
                 card(interrupt)
             case events.InterruptClosed(interrupt=own, decision=decision):
-                self._line(f"  {own} was {_decided(decision)}")
+                self._line(f"  {line(own)} was {_decided(decision)}")
             case events.ChunkWritten() | events.MessageWritten() | events.MessageRewound():
                 self._said(news.event)
             case _:
@@ -116,9 +139,9 @@ class Screen:
             case events.TurnWaiting():
                 self._line("  waiting")
             case events.TurnBlocked(code=code, message=why):
-                self._line(f"  blocked: {why} ({code})")
+                self._line(f"  blocked: {line(why)} ({line(code)})")
             case events.TurnFinished(status=status, error=error):
-                self._line(f"  turn {status}" + (f": {error.get('message')}" if error else ""))
+                self._line(f"  turn {status}" + (f": {line(str(error.get('message')))}" if error else ""))
             case _:
                 pass
 
@@ -145,7 +168,7 @@ class Screen:
         if message.role == "user":
             by = (message.metadata or {}).get("by", {})
             files = "".join(f" [{part.get('filename') or part['url']}]" for part in message.files)
-            self._line(f"{by.get('name') or by.get('id') or 'user'}: {message.text}{files}")
+            self._line(f"{line(by.get('name') or by.get('id') or 'user')}: {_indented(message.text)}{line(files)}")
         elif rest:
             self._text(message.id, rest)
         if not unfinished and self._writing == message.id:
@@ -157,7 +180,7 @@ class Screen:
             self._line()
             self._writing = message
             click.echo(click.style("agent: ", bold=True), nl=False)
-        click.echo(text, nl=False)
+        click.echo(visible(text), nl=False)
         self._shown[message] = self._shown.get(message, 0) + len(text)
 
     def _line(self, text: str | None = None) -> None:
@@ -167,6 +190,33 @@ class Screen:
             self._writing = None
         if text is not None:
             click.echo(text)
+
+
+def _is_unseen(one: str) -> bool:
+    return one not in "\n\t" and (unicodedata.category(one)[0] == "C" or _SHAPELESS.match(one) is not None)
+
+
+def _is_in_emoji(text: str, at: int) -> bool:
+    if not _EMOJI.match(text[at]) or at == 0:
+        return False
+    before, after = text[at - 1], text[at + 1 : at + 2]
+    if text[at] == "\ufe0f":
+        return _is_symbol(before)
+    return _is_symbol(after) and (_is_symbol(before) or before == "\ufe0f" or "\U0001f3fb" <= before <= "\U0001f3ff")
+
+
+def _is_symbol(one: str) -> bool:
+    return one != "" and unicodedata.category(one) == "So"
+
+
+def _escaped(one: str) -> str:
+    units = one.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def _indented(text: str) -> str:
+    """Text whose further lines cannot be taken for the screen's own."""
+    return visible(text).replace("\n", "\n    ")
 
 
 def _what(interrupt: Interrupt) -> str:
@@ -185,8 +235,8 @@ def _decided(decision: Decision) -> str:
     payload: dict[str, Any] = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
     if decision.status == "resolved" and "approved" in payload:
         words = "approved" if payload["approved"] is True else "denied"
-    reason = f": {payload['reason']}" if payload.get("reason") else ""
-    return f"{words} by {decision.by.name or decision.by.id}{reason}"
+    reason = f": {line(str(payload['reason']))}" if payload.get("reason") else ""
+    return f"{words} by {line(decision.by.name or decision.by.id)}{reason}"
 
 
 def _clock(at_ms: int) -> str:

@@ -2,6 +2,7 @@
 
 import { h, set } from "./dom.js";
 import { title } from "./values.js";
+import { visible } from "./visible.js";
 
 /**
  * @param {any} interrupt
@@ -66,7 +67,7 @@ const question = (interrupt, answer) => {
   const choices = options.map((option) => {
     const value = option.id ?? option.value ?? option.label ?? option;
     const label = option.label ?? value;
-    return h("label", { class: "choice" }, h("input", { type: multiple ? "checkbox" : "radio", name: interrupt.id, value }), h("span", null, label));
+    return h("label", { class: "choice" }, h("input", { type: multiple ? "checkbox" : "radio", name: interrupt.id, value }), h("span", null, visible(label)));
   });
   const submit = (event) => {
     event.preventDefault();
@@ -77,7 +78,7 @@ const question = (interrupt, answer) => {
   return h(
     "form",
     { onsubmit: submit },
-    choices.length ? h("fieldset", null, h("legend", { class: "hidden" }, interrupt.message ?? "Choices"), choices) : "",
+    choices.length ? h("fieldset", null, h("legend", { class: "hidden" }, visible(interrupt.message ?? "Choices")), choices) : "",
     labelled(choices.length ? "Or in your words" : "Your answer", words),
     h("div", { class: "buttons" }, button("primary", "Answer")),
   );
@@ -96,13 +97,13 @@ const form = (interrupt, answer) => {
   return h(
     "form",
     { onsubmit: submit },
-    fields.map(([name, schema, input]) => labelled(schema.title ?? title(name), input, schema.type === "boolean" ? "field check" : "field")),
+    fields.map(([name, schema, input]) => labelled(schema.title ? visible(schema.title) : title(name), input, schema.type === "boolean" ? "field check" : "field")),
     h("div", { class: "buttons" }, button("primary", "Send"), button("secondary", "Decline", () => answer({ action: "decline" }))),
   );
 };
 
 const control = ({ type, enum: options, default: value }, required) => {
-  if (options) return h("select", { required }, options.map((option) => h("option", { value: option, selected: option === value }, option)));
+  if (options) return h("select", { required }, options.map((option) => h("option", { value: option, selected: option === value }, visible(option))));
   if (type === "boolean") return h("input", { type: "checkbox", checked: value === true });
   const isNumber = type === "number" || type === "integer";
   return h("input", { type: isNumber ? "number" : "text", step: type === "number" ? "any" : null, required, value: value ?? null });

@@ -11,6 +11,7 @@ import { sessionList } from "./sessions.js";
 import { thread } from "./thread.js";
 import { turnState } from "./turn.js";
 import { title } from "./values.js";
+import { start, visible } from "./visible.js";
 import { watch } from "./watch.js";
 
 const $ = (id) => document.getElementById(id);
@@ -22,7 +23,15 @@ const client = connect({
   token: () => link.token ?? "",
   device: ownDevice(),
   storage: localStorage,
+  onchange: (live, error) => {
+    line = { live, error };
+    show();
+  },
 });
+
+/** The connection, whichever session is shown. */
+let line = { live: true };
+
 
 /** What is open: a session, or null while a conversation is about to begin. */
 let session = null;
@@ -69,20 +78,22 @@ const NOTHING = { messages: [], unsent: [], interrupts: [], turns: {}, devices: 
 
 const show = () => {
   const snapshot = session?.getSnapshot() ?? NOTHING;
-  const name = !session ? "New conversation" : snapshot.session?.title || title(snapshot.session?.agent ?? "Conversation");
+  const name = !session ? "New conversation" : visible(snapshot.session?.title ?? "") || title(snapshot.session?.agent ?? "Conversation");
   text($("title"), name);
   document.title = waiting(snapshot) ? `(${waiting(snapshot)}) ${name}` : `${name} · Holdfast`;
   view.show(snapshot);
   showTurn(snapshot);
   presence($("devices"), snapshot.devices);
   $("older").hidden = !snapshot.hasOlder;
-  banner(snapshot);
+  const error = snapshot.error ?? line.error;
+  banner(line.live ? snapshot.connection : "reconnecting", error);
+  write.enable(!error);
   announce.look(snapshot);
 };
 
 const waiting = ({ interrupts }) => interrupts.filter(({ decision, canAnswer }) => !decision && canAnswer).length;
 
-const banner = ({ connection, error }) => {
+const banner = (connection, error) => {
   const words = bannerWords(connection, error);
   $("banner").hidden = !words;
   text($("banner"), words);
@@ -92,7 +103,7 @@ const banner = ({ connection, error }) => {
 const bannerWords = (connection, error) => {
   if (!link.token) return "This page opens with a link that holds a token: the terminal shows it when Holdfast starts.";
   if (error?.code === "unauthenticated") return "This link is not valid any more. Please open a new one.";
-  if (error) return `This conversation cannot be shown: ${error.message}`;
+  if (error) return `${session ? "This conversation cannot be shown" : "The connection has ended"}: ${visible(error.message)}`;
   if (!navigator.onLine) return "You are offline. What you answer is sent when you are back.";
   return connection === "reconnecting" ? "The connection was lost. Trying again…" : "";
 };
@@ -105,8 +116,8 @@ const write = composer($("composer"), async (words) => {
     else await begin(words);
   } catch (error) {
     write.restore(words);
-    announce.say(`That was not sent: ${error.message}`);
-    text($("banner"), `That was not sent: ${error.message}`);
+    announce.say(`That was not sent: ${visible(error.message)}`);
+    text($("banner"), `That was not sent: ${visible(error.message)}`);
     $("banner").hidden = false;
   }
 });
@@ -120,7 +131,7 @@ const begin = async (words) => {
   await ready;
   const agent = $("agent").value;
   if (!agent) throw new Error("there is no agent to talk to");
-  const started = await client.start(agent, { message: words, title: words.slice(0, TITLE_MAX) });
+  const started = await client.start(agent, { message: words, title: start(words, TITLE_MAX) });
   open(started.id);
   sessions.refresh();
 };

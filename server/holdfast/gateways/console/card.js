@@ -5,6 +5,7 @@ import { decidedHere, sentence } from "./decision.js";
 import { answerForm } from "./answer.js";
 import { everySecond, remaining } from "./time.js";
 import { title, values } from "./values.js";
+import { visible } from "./visible.js";
 
 const ASKS = {
   approval: "Approval needed",
@@ -17,7 +18,7 @@ const ASKS = {
 
 /** What is asked, in a heading. */
 export const asking = (interrupt) => {
-  const what = interrupt.toolName ? title(interrupt.toolName) : interrupt.message;
+  const what = interrupt.toolName ? title(interrupt.toolName) : visible(interrupt.message ?? "");
   return what ? `${ASKS[interrupt.kind]}: ${what}` : ASKS[interrupt.kind];
 };
 
@@ -43,7 +44,7 @@ export const card = (first, context) => {
       if (outcome === "recorded") text(note, "Your answer is recorded. It needs more than one.");
       if (interrupt.decision) close();
     } catch (error) {
-      text(note, error.retry ? "That did not get through. Please try again." : `That was refused: ${error.message}`);
+      text(note, error.retry ? "That did not get through. Please try again." : `That was refused: ${visible(error.message)}`);
     }
     if (hadFocus) node.querySelector("[tabindex='-1']")?.focus();
   };
@@ -52,11 +53,11 @@ export const card = (first, context) => {
 
   const open = () => {
     const { message, toolName, kind } = first;
-    text(heading, toolName ? title(toolName) : message || ASKS[kind]);
+    text(heading, toolName ? title(toolName) : visible(message || ASKS[kind]));
     body.replaceChildren(
       h("p", { class: "eyebrow" }, icon("ask"), h("span", null, ASKS[kind]), ...until(interrupt)),
       heading,
-      message && toolName ? h("p", { class: "message-of-ask" }, message) : "",
+      message && toolName ? h("p", { class: "message-of-ask" }, visible(message)) : "",
       h("p", { class: "asker" }, `${context.asker()} asks`, who(interrupt)),
       first.input === undefined ? "" : values(first.input),
       form.node,
@@ -92,7 +93,7 @@ export const card = (first, context) => {
 
 const who = ({ approvers }) => {
   const { roles = [], subjects = [] } = approvers ?? {};
-  const names = [...subjects, ...roles.map((role) => `the role “${role}”`)];
+  const names = [...subjects, ...roles.map((role) => `the role “${role}”`)].map(visible);
   return names.length ? `, for ${names.join(" or ")} to answer` : "";
 };
 

@@ -6,16 +6,18 @@ export const composer = (form, send) => {
   const input = form.elements.namedItem("words");
   const button = form.querySelector("button");
 
+  let enabled = true;
+
   const fit = () => {
     input.style.height = "auto";
     input.style.height = `${Math.min(input.scrollHeight, HEIGHT_MAX_PX)}px`;
-    button.disabled = !input.value.trim();
+    button.disabled = !enabled || !input.value.trim();
   };
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const words = input.value.trim();
-    if (!words) return;
+    if (!words || !enabled) return;
     input.value = "";
     fit();
     input.focus();
@@ -32,6 +34,13 @@ export const composer = (form, send) => {
   return {
     isEmpty: () => !input.value.trim(),
     focus: () => input.focus(),
+    /** Whether there is somebody to write to. @param {boolean} can */
+    enable: (can) => {
+      if (can === enabled) return;
+      enabled = can;
+      input.disabled = !can;
+      fit();
+    },
     /** Gives words back that could not be sent, unless others were begun. */
     restore: (words) => {
       input.value ||= words;

@@ -1,6 +1,7 @@
 /** What was decided, by whom and when, in a sentence. */
 
 import { at } from "./time.js";
+import { visible } from "./visible.js";
 
 const HERE = "holdfast:decided-here:";
 
@@ -11,7 +12,7 @@ export const decidedHere = (interrupt) => sessionStorage.setItem(HERE + interrup
 export const sentence = (interrupt, subject) => {
   const { status, payload, at: when } = interrupt.decision;
   const who = by(interrupt, subject);
-  const reason = payload?.reason;
+  const reason = payload?.reason && visible(payload.reason);
   if (status === "expired") return { words: `Nobody answered in time, ${at(when)}: ${EXPIRED[interrupt.onExpiry ?? "deny"]}`, yes: false };
   if (status !== "resolved") return { words: `${CLOSED[status]}${who}, ${at(when)}`, reason, yes: false };
   const [verb, yes] = verbOf(interrupt.kind, payload ?? {});
@@ -30,9 +31,10 @@ const verbOf = (kind, payload) => {
 };
 
 const by = ({ id, decision }, subject) => {
-  const { kind, id: whom, name, actor } = decision.by;
-  if (kind !== "person") return kind === "policy" ? ` by the rule ${name ?? whom}` : "";
+  const { kind, id: whom } = decision.by;
+  const [name, actor] = [decision.by.name, decision.by.actor].map((words) => words && visible(words));
+  if (kind !== "person") return kind === "policy" ? ` by the rule ${name ?? visible(whom)}` : "";
   const through = actor ? ` through ${actor}` : "";
-  if (whom !== subject) return ` by ${name ?? whom}${through}`;
+  if (whom !== subject) return ` by ${name ?? visible(whom)}${through}`;
   return ` by ${name ?? "you"}${through} on ${sessionStorage.getItem(HERE + id) ? "this" : "another"} device`;
 };

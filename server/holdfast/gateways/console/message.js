@@ -3,7 +3,8 @@
 import { card } from "./card.js";
 import { h, icon, keep, set, text } from "./dom.js";
 import { markdown } from "./markdown.js";
-import { json, line, title } from "./values.js";
+import { line, raw, title } from "./values.js";
+import { visible } from "./visible.js";
 
 /**
  * @param {{message: any, interrupts: any[], pending: boolean, author: string}} first
@@ -14,7 +15,7 @@ export const message = (first, context) => {
   const author = h("p", { class: "author" });
   const node = h("article", { class: `message ${first.message.role}`, "data-message": first.message.id }, author, body);
   const update = (item) => {
-    text(author, item.author);
+    text(author, visible(item.author));
     set(node, { "data-pending": item.pending });
     keep(body, blocks(item), (block) => MAKE[block.kind](block, context));
   };
@@ -90,8 +91,8 @@ const call = (first) => {
     if (part === shown) return;
     shown = part;
     set(node, { "data-state": part.state });
-    text(state, STATES[part.state] ?? part.state);
-    text(input, part.input === undefined ? "" : line(part.input));
+    text(state, STATES[part.state] ?? visible(part.state));
+    input.replaceChildren(...(part.input === undefined ? [] : line(part.input)));
     more.replaceChildren(...outcome(part));
   };
   update(first);
@@ -104,7 +105,7 @@ const outcome = (part) => {
     .filter(([, value]) => value !== undefined && value !== null)
     .flatMap(([label, value]) => [
       h("p", { class: "label" }, label),
-      h("pre", { class: "json", tabindex: "0" }, typeof value === "string" ? value : json(value)),
+      typeof value === "string" ? h("pre", { class: "json", tabindex: "0" }, visible(value)) : raw(value),
     ]);
 };
 
@@ -112,14 +113,17 @@ const outcome = (part) => {
 
 const file = ({ part: { url, filename, mediaType } }) => {
   const isSafe = /^https?:/.test(url) || /^data:image\/(png|jpeg|gif|webp);/.test(url);
-  const name = filename ?? mediaType ?? "File";
+  const name = visible(filename ?? mediaType ?? "File");
   return { node: isSafe ? h("a", { class: "file", href: url, target: "_blank", rel: "noopener noreferrer" }, name) : h("p", { class: "file" }, name) };
 };
 
 const data = (first) => {
-  const body = h("pre", { class: "json", tabindex: "0" });
+  const body = h("div", null);
   const node = h("details", { class: "aside" }, h("summary", null, title(first.part.type.slice("data-".length))), body);
-  const update = ({ part }) => text(body, json(part.data));
+  let shown;
+  const update = ({ part }) => {
+    if (part !== shown) body.replaceChildren(raw((shown = part).data));
+  };
   update(first);
   return { node, update };
 };

@@ -1,11 +1,12 @@
 /** The devices that are here: a small circle each, and how many. */
 
 import { h } from "./dom.js";
+import { visible } from "./visible.js";
 
 const SHOWN_MAX = 4;
 
 export const presence = (node, devices) => {
-  const names = devices.map(({ subject, name, device }) => [name ?? subject, device].filter(Boolean).join(", "));
+  const names = devices.map(({ subject, name, device }) => [name ?? subject, device].filter(Boolean).map(visible).join(", "));
   const label = devices.length === 1 ? "1 device here" : `${devices.length} devices here`;
   node.hidden = !devices.length;
   node.title = names.join("\n");

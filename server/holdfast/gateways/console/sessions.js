@@ -4,6 +4,7 @@ import { listSessions } from "./api.js";
 import { h, keep, set, text } from "./dom.js";
 import { ago } from "./time.js";
 import { title } from "./values.js";
+import { visible } from "./visible.js";
 
 export const sessionList = (node, empty, open) => {
   let current = null;
@@ -19,7 +20,7 @@ export const sessionList = (node, empty, open) => {
     const when = h("span", { class: "when" });
     const button = h("button", { type: "button", onclick: () => open(first.session.id) }, name, when);
     const update = ({ session, isCurrent }) => {
-      text(name, session.title || title(session.agent));
+      text(name, session.title ? visible(session.title) : title(session.agent));
       text(when, session.waits ? "waits for an answer" : ago(session.updatedAt));
       set(button, { "data-waits": session.waits ? "" : null });
       set(button, { "aria-current": isCurrent ? "page" : null });

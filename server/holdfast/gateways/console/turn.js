@@ -2,6 +2,7 @@
 
 import { h, set, text } from "./dom.js";
 import { title } from "./values.js";
+import { visible } from "./visible.js";
 
 export const turnState = (node, { stop, jump }) => {
   const words = h("span", null);
@@ -14,7 +15,7 @@ export const turnState = (node, { stop, jump }) => {
     node.hidden = !state;
     if (!state) return;
     set(node, { "data-state": state.kind });
-    text(words, queued ? `${state.words} · ${queued} queued` : state.words);
+    text(words, visible(queued ? `${state.words} · ${queued} queued` : state.words));
     look.hidden = state.kind !== "waiting" || !interrupts.some(({ decision }) => !decision);
     halt.hidden = turn.status === "finished";
   };

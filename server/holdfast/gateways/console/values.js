@@ -1,26 +1,27 @@
 /** Arguments and results as people read them, with the exact JSON beside them. */
 
 import { h } from "./dom.js";
+import { visible } from "./visible.js";
 
 /** "order_id" and "orderId" are "Order id". */
 export const title = (name) => {
-  const words = name.replace(/([a-z\d])([A-Z])/g, "$1 $2").replace(/[_-]+/g, " ").trim().toLowerCase();
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  const words = name.replace(/([a-z\d])([A-Z])/g, "$1 $2").replace(/[_-]+/g, " ").replace(/^ +| +$/g, "").toLowerCase();
+  return visible(words.charAt(0).toUpperCase() + words.slice(1));
 };
 
-export const json = (value) => JSON.stringify(value, null, 2) ?? "";
+export const json = (value) => visible(JSON.stringify(value, null, 2) ?? "");
 
 /** One value in a line. */
 export const short = (value) => {
   if (value == null) return "none";
   if (value === true) return "yes";
   if (value === false) return "no";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  return visible(typeof value === "object" ? JSON.stringify(value) : value);
 };
 
-/** Arguments in a line: "A-17 · 200". */
+/** Arguments in a line: "A-17 · 200"; none of them changes the place of another. */
 export const line = (input) =>
-  input && typeof input === "object" ? Object.values(input).map(short).join(" · ") : short(input);
+  (input && typeof input === "object" ? Object.values(input) : [input]).flatMap((value, i) => [i ? " · " : "", h("bdi", null, short(value))]);
 
 /** The exact arguments: a table, and a button that shows the JSON as it is. */
 export const values = (input) => {
@@ -49,4 +50,8 @@ const exact = (value) => {
   return value && typeof value === "object" ? raw(value) : short(value);
 };
 
-const raw = (value) => h("pre", { class: "json", tabindex: "0" }, json(value));
+/** The JSON itself; a string in it cannot change the place of what is around it. */
+export const raw = (value) => h("pre", { class: "json", tabindex: "0" }, isolated(json(value)));
+
+const STRING = /("(?:[^"\\]|\\.)*")/;
+const isolated = (source) => source.split(STRING).map((piece, i) => (i % 2 ? h("bdi", null, piece) : piece));

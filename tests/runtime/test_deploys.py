@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast import App, Turn, tool
+from holdfast import App, Call, Turn, tool
 from holdfast.core import turns
 from holdfast.store.manifests import SERVED_MS
 from holdfast.testing import Harness, TestSession, harness, wait_for
@@ -128,3 +128,48 @@ async def test_a_version_that_nobody_serves_is_blocked_and_goes_on_when_it_is_ba
         await wait_for(blocked, "the turn is blocked")
         await h.deploy(app_of(original, "1"))
         assert (await session.wait_finished()).result == "did x as ever"
+
+
+async def test_a_branch_that_was_added_blocks(store_url: str) -> None:
+    ran: list[str] = []
+
+    def version(*names: str) -> App:
+        async def agent(turn: Turn) -> None:
+            await turn.all(*(turn.step(name, lambda name=name: ran.append(name)) for name in names))
+            await turn.ask("?")
+
+        return app_of(agent)
+
+    async with harness(version("x"), url=store_url) as h:
+        session = await h.start("a", message="go")
+        asked = await session.wait_interrupt()
+        await session.wait_waiting()
+        await h.deploy(version("x", "y"))
+        await session.answer(asked, {"text": "go on"})
+        assert (await session.wait_turn("blocked")).error is not None
+        assert ran == ["x"]
+
+
+async def test_a_body_that_asks_something_else_blocks(store_url: str) -> None:
+    words = ["now"]
+
+    @tool(approval=False)
+    async def pay(call: Call[Any]) -> str:
+        await call.ask(f"Pay {words[0]}?")
+        return "paid"
+
+    app = App()
+
+    @app.agent("a", tools=[pay])
+    async def agent(turn: Turn) -> str:
+        return (await turn.call(pay)).status
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        asked = await session.wait_interrupt()
+        await session.wait_waiting()
+        words[0] = "later"
+        await session.answer(asked, {"text": "yes"})
+        blocked = await session.wait_turn("blocked")
+        assert blocked.error is not None
+        assert blocked.error["code"] == "replay_diverged"

@@ -208,8 +208,9 @@ class ToolCall:
                     return self._kept(await self.tool.run(call, values))
             except TimeoutError:
                 failure = Failure("TimeoutError", f"it took longer than {rules.timeout_ms} ms")
-                if not inspect.iscoroutinefunction(self.tool.fn):
-                    break  # its thread cannot be stopped: a second one would run beside it
+                if not inspect.iscoroutinefunction(self.tool.fn):  # its thread cannot be stopped
+                    failure = Failure("TimeoutError", f"{failure.message}; it may still be running")
+                    break  # a second one would run beside it
             except asyncio.CancelledError as error:
                 if was_asked_to_stop():
                     raise

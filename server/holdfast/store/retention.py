@@ -32,7 +32,7 @@ async def trim(door: Door, log: Log, session: str, retain: int = RETAIN_EVENTS) 
     """
     if await log.length(session) <= retain:
         return False
-    was, folded, entries = await _read(log, session)
+    epoch, was, folded, entries = await _read(log, session)
     floor = _floor(folded, entries, max(1, retain // 2))
     if floor <= was:
         return False
@@ -42,19 +42,19 @@ async def trim(door: Door, log: Log, session: str, retain: int = RETAIN_EVENTS) 
     if len(kept) > FOLDED_MAX_BYTES:
         structlog.get_logger("holdfast.store").warning("log not trimmed", session=session, size=len(kept))
         return False
-    return isinstance(await door.commit(Commit(session, "trim", trim=Trim(was, floor, kept))), Done)
+    return isinstance(await door.commit(Commit(session, "trim", trim=Trim(was, floor, kept), epoch=epoch)), Done)
 
 
-async def _read(log: Log, session: str) -> tuple[int, bytes | None, _Entries]:
-    """The floor, the state up to it, and all entries above."""
+async def _read(log: Log, session: str) -> tuple[str, int, bytes | None, _Entries]:
+    """The epoch, the floor, the state up to it, and all entries above."""
     while True:
         page = await log.page(session, 0)
-        was, folded, entries = page.floor, await log.folded(session), _Entries()
-        while page.entries and page.floor == was:
+        epoch, was, folded, entries = page.epoch, page.floor, await log.folded(session), _Entries()
+        while page.entries and (page.epoch, page.floor) == (epoch, was):
             entries += [(entry.seq, entry.at, decode(entry.data)) for entry in page.entries]
             page = await log.page(session, entries[-1][0])
-        if page.floor == was:  # else another has trimmed meanwhile
-            return was, folded, entries
+        if (page.epoch, page.floor) == (epoch, was):  # else another has trimmed meanwhile, or the store failed over
+            return epoch, was, folded, entries
 
 
 def _floor(folded: bytes | None, entries: _Entries, keep: int) -> int:

@@ -251,3 +251,19 @@ async def wait_until_written(session: TestSession, text: str) -> None:
         return (await session.text()).endswith(text) or None
 
     await wait_for(written, f"{text!r} is in the log")
+
+
+async def test_a_turn_records_only_so_much(store_url: str) -> None:
+    app = App()
+
+    @app.agent("a")
+    async def agent(turn: Turn) -> None:
+        for _ in range(6):
+            await turn.step("large", lambda: "x" * 4_000_000)
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        turn = await session.wait_finished()
+        assert turn.error is not None
+        assert turn.error["code"] == "limit_reached"
+        assert len(await h.door.operations(turn.id)) == 3

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+import msgspec
+
 from holdfast.core.errors import LimitReached, ReplayDiverged
 from holdfast.core.interrupts import InterruptRecord
-from holdfast.core.operations import OPERATIONS_MAX, Operation, OperationKind, operation_key
+from holdfast.core.operations import OPERATIONS_MAX, OPERATIONS_MAX_BYTES, Operation, OperationKind, operation_key
 
 
 class Journal:
@@ -22,6 +24,7 @@ class Journal:
         self.turn = turn
         self.operations = operations
         self.interrupts = interrupts
+        self._bytes = sum(_size(operation) for operation in operations.values())
         #: Operations begun by the agent's function in this run.
         self.place = 0
         #: Observed values (time, randomness) that the next commit records.
@@ -75,6 +78,8 @@ class Journal:
         self._reached |= begun
         if len(self.operations) + len(begun - recorded) > OPERATIONS_MAX:
             raise LimitReached(f"A turn has at most {OPERATIONS_MAX} operations.", limit=OPERATIONS_MAX)
+        if begun - recorded and self._bytes > OPERATIONS_MAX_BYTES:
+            raise LimitReached(f"A turn records at most {OPERATIONS_MAX_BYTES} bytes.", limit=OPERATIONS_MAX_BYTES)
         return self.place
 
     def same_arguments(self, operation: Operation, input_hash: str | None) -> None:
@@ -99,6 +104,8 @@ class Journal:
     def record(self, *operations: Operation) -> None:
         """These have been committed."""
         for operation in operations:
+            before = self.operations.get(operation.key)
+            self._bytes += _size(operation) - (_size(before) if before else 0)
             self.operations[operation.key] = operation
 
     def take_observed(self) -> list[Operation]:
@@ -120,6 +127,11 @@ def is_void(op: str | None, operations: dict[str, Operation]) -> bool:
         return streamed is None or streamed.status != "done"
     places = [one.place for one in operations.values() if _is_step_of_the_function(one)]
     return int(rest) >= max(places, default=0)
+
+
+def _size(operation: Operation) -> int:
+    """What is large in an operation: what went in, and what came out."""
+    return len(msgspec.json.encode((operation.input, operation.value)))
 
 
 def _is_step_of_the_function(operation: Operation) -> bool:

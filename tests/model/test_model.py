@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 from tests.model.in_memory import InMemory
 
-from holdfast.core import asking, conversation, decisions, ids, turns
+from holdfast.core import asking, conversation, decisions, ending, ids, turns
 from holdfast.core.commit import CommandId, Commit, Fence, Writer
 from holdfast.core.conversation import Sent
 from holdfast.core.deadlines import member, parse
@@ -175,7 +175,7 @@ class World(RuleBasedStateMachine):
         if turn.status == "running":
             commit = turns.ask_to_stop(turn, who)
         else:
-            commit = self.finishing(turn, "cancelled", "cancelled", who=who)
+            commit = self.finishing(turn, "cancelled", who=who)
         self.decide(device, commit, ref)
         self.perhaps_send(device, at_once)
 
@@ -305,7 +305,7 @@ class World(RuleBasedStateMachine):
         if self.model.session.active != own.turn.id or not self.seldom("finish", 4):
             return
         self.did["finish"] += 1
-        self.decide(worker, self.finishing(own.turn, end, "withdrawn", by=self.next_of(own)))
+        self.decide(worker, self.finishing(own.turn, end, by=self.next_of(own)))
         self.perhaps_work(worker, at_once)
 
     @precondition(lambda self: self.of(WORKERS, self.deeds))
@@ -627,18 +627,12 @@ class World(RuleBasedStateMachine):
         sent = Sent(Message("m_start", "user", [{"type": "text", "text": "go"}]), None, device, "start")
         return conversation.start(info, "salt", Principal(device), sent, "1")
 
-    def finishing(self, turn: TurnRecord, end: Any, status: Any, **more: Any) -> Commit:
+    def finishing(self, turn: TurnRecord, end: Any, **more: Any) -> Commit:
         session = self.model.session
-        following = None
-        if session.active == turn.id and session.queue:
-            following = self.model.turn(session.queue[0])
-        commit = turns.finish(session, turn, following, end, **more)
-        ended, commit.events = commit.events, []
-        decision = Decision(status, None, By("system", "agent"), "test", self.now_ms())
+        following = [self.model.turn(own_id) for own_id in ending.next_in_line(session, turn)]
         asked = [self.model.interrupt(name) for name in turn.open if f"i:{name}" in self.model.records]
-        decisions.close_all(commit, session, asked, decision)
-        commit.events.extend(ended)
-        return commit
+        first = following[0] if following else None
+        return ending.end(session, turn, first, asked, end, self.now_ms(), **more)
 
     def settling(self, name: str) -> Commit | None:
         """What the sweeper would do about a deadline."""

@@ -25,7 +25,7 @@ from holdfast.core.errors import AlreadyExists, Busy, Conflict, Gone, NotFound
 from holdfast.core.identity import Principal, Right, check
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.session import SessionRecord
-from holdfast.core.turns import TurnRecord
+from holdfast.core.turns import TurnRecord, open_interrupts
 from holdfast.store.door import Done, NotDone, View
 
 T = TypeVar("T")
@@ -139,11 +139,6 @@ def lacking(view: View, *, turns: tuple[str, ...] = (), interrupts: tuple[str, .
     if all(one in view.turns for one in turns) and all(one in view.interrupts for one in interrupts):
         return None
     return Need(turns, interrupts)
-
-
-def open_interrupts(turn: TurnRecord) -> tuple[str, ...]:
-    """The interrupts that a turn waits for; what else it waits for are its timers."""
-    return tuple(name for name in turn.open if name.startswith("i_"))
 
 
 def records_of(view: View, turn: TurnRecord) -> list[InterruptRecord]:

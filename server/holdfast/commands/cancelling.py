@@ -9,19 +9,17 @@ from holdfast.commands.attempts import (
     body_of,
     command_id,
     lacking,
-    open_interrupts,
     present,
     records_of,
 )
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import ok, stored_ok
-from holdfast.core import decisions, turns
+from holdfast.core import decisions, ending, turns
 from holdfast.core.commit import Commit
 from holdfast.core.errors import NotFound
 from holdfast.core.identity import Principal
-from holdfast.core.interrupts import Decision
 from holdfast.core.session import SessionRecord
-from holdfast.core.turns import TurnRecord
+from holdfast.core.turns import TurnRecord, open_interrupts
 from holdfast.protocol.frames import Cancel, Ok
 from holdfast.store.door import Done, View
 
@@ -65,8 +63,8 @@ class _Cancelling:
             return self._unchanged(view, turn.id)
         if turn.status == "running":
             return self._answered(turns.ask_to_stop(turn, self._principal.by), turn)
-        following = session.queue[:1] if session.active == turn.id else ()
-        missing = lacking(view, turns=(turn.id, *following), interrupts=open_interrupts(turn))
+        needed = (turn.id, *ending.next_in_line(session, turn))
+        missing = lacking(view, turns=needed, interrupts=open_interrupts(turn))
         if missing is not None:
             return missing
         return self._overdue(view, session, turn) or self._finish(view, session, turn)
@@ -80,14 +78,18 @@ class _Cancelling:
         return None
 
     def _finish(self, view: View, session: SessionRecord, turn: TurnRecord) -> Commit:
-        by = self._principal.by
-        following = view.turns[session.queue[0]] if session.active == turn.id and session.queue else None
-        commit = turns.finish(session, turn, following, "cancelled", who=by)
-        decision = Decision("cancelled", None, by, self._via, view.now_ms, self._frame.ref)
-        # What it asked closes before it ends, on every screen.
-        ended, commit.events = commit.events, []
-        decisions.close_all(commit, session, records_of(view, turn), decision)
-        commit.events.extend(ended)
+        following = [view.turns[own_id] for own_id in ending.next_in_line(session, turn)]
+        commit = ending.end(
+            session,
+            turn,
+            following[0] if following else None,
+            records_of(view, turn),
+            "cancelled",
+            view.now_ms,
+            who=self._principal.by,
+            via=self._via,
+            ref=self._frame.ref,
+        )
         return self._answered(commit, turn)
 
     def _answered(self, commit: Commit, turn: TurnRecord) -> Commit:

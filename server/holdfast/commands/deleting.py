@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.commands.attempts import Need, attempt, command_id, lacking, open_interrupts
+from holdfast.commands.attempts import Need, attempt, command_id, lacking
 from holdfast.commands.backend import Backend
 from holdfast.commands.owning import owned
 from holdfast.commands.replies import ok, stored_ok
@@ -12,7 +12,7 @@ from holdfast.core.deadlines import Deadline, member
 from holdfast.core.events import SessionDeleted
 from holdfast.core.identity import Principal
 from holdfast.core.session import SessionRecord
-from holdfast.core.turns import TurnRecord
+from holdfast.core.turns import TurnRecord, open_interrupts
 from holdfast.protocol.frames import Ok
 from holdfast.store import erasure
 from holdfast.store.door import Done, View

@@ -118,6 +118,11 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
         return Job(self.turn, self.queue)
 
 
+def open_interrupts(turn: TurnRecord) -> tuple[str, ...]:
+    """The interrupts that a turn waits for; what else it waits for are its timers."""
+    return tuple(name for name in turn.open if name.startswith("i_"))
+
+
 def take(turn: TurnRecord, epoch: str, lease_ms: int = LEASE_MS) -> tuple[Commit, Fence]:
     """A worker takes a ready turn: its fence makes everything older bounce."""
     number = turn.takes + 1

@@ -13,13 +13,12 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from holdfast.core import decisions, turns
+from holdfast.core import ending, turns
 from holdfast.core.commit import Commit, Fence, Writer
 from holdfast.core.errors import HoldfastError, ReplayDiverged, Unavailable
 from holdfast.core.events import TurnEnd
 from holdfast.core.identity import By
-from holdfast.core.interrupts import Decision
-from holdfast.core.turns import TurnRecord
+from holdfast.core.turns import TurnRecord, open_interrupts
 from holdfast.runtime.app import Agent
 from holdfast.runtime.calling import RESULT_MAX_BYTES
 from holdfast.runtime.execution import Environment, Execution
@@ -299,34 +298,19 @@ async def finishing(
     result: Any = None,
     error: dict[str, Any] | None = None,
     who: By | None = None,
-    via: str = "system",
 ) -> Commit:
     """The commit that ends a turn as things stand now: with its open interrupts, and the turn that comes next."""
-    interrupts = tuple(name for name in turn.open if name.startswith("i_"))
-    view = await door.read(turn.session, turns=(turn.id,), interrupts=interrupts)
+    asked = open_interrupts(turn)
+    view = await door.read(turn.session, turns=(turn.id,), interrupts=asked)
     if view.session is None:
         raise LeaseLost(f"{turn.id}: its session is gone")
-    queue = view.session.queue
     following = None
-    if queue and view.session.active == turn.id:
-        following = (await door.read(turn.session, turns=(queue[0],))).turns.get(queue[0])
-    commit = turns.finish(view.session, turn, following, end, by=writer, result=result, error=error, who=who)
-    by = who or By("system", turn.agent)
-    decision = Decision("cancelled" if end == "cancelled" else "withdrawn", None, by, via, view.now_ms)
-    closing = Commit(turn.session, commit.label)
-    decisions.close_all(closing, view.session, list(view.interrupts.values()), decision)
-    return _joined(closing, commit)
-
-
-def _joined(first: Commit, then: Commit) -> Commit:
-    """Both in one: what is closed is seen to close before its turn ends."""
-    then.puts[:0] = first.puts
-    then.events[:0] = first.events
-    then.drop_deadlines.extend(first.drop_deadlines)
-    then.inbox_drop.extend(first.inbox_drop)
-    then.notices.extend(first.notices)
-    then.audit.extend(first.audit)
-    return then
+    for own_id in ending.next_in_line(view.session, turn):
+        following = (await door.read(turn.session, turns=(own_id,))).turns.get(own_id)
+    records = list(view.interrupts.values())
+    return ending.end(
+        view.session, turn, following, records, end, view.now_ms, by=writer, who=who, result=result, error=error
+    )
 
 
 async def _rewind(writer: TurnWriter) -> None:

@@ -9,7 +9,7 @@ const SETTLE_MS = 250; // several events of one commit are one refresh
 /** @param {Error} error */
 const unreachable = ({ message }) => new HoldfastError("unavailable", message, true);
 
-/** @typedef {{interrupts: import("./folding.js").Interrupt[], error?: HoldfastError}} Inbox */
+/** @typedef {{interrupts: import("./state.js").Interrupt[], error?: HoldfastError}} Inbox */
 
 /** @param {import("./connection.js").LinkOptions & {fetch?: typeof globalThis.fetch}} options */
 export const createInbox = ({ url, token, fetch = globalThis.fetch }) => {

@@ -15,9 +15,9 @@ export { HoldfastError };
 /** @typedef {import("./session.js").Snapshot} Snapshot */
 /** @typedef {import("./session.js").ShownInterrupt} Interrupt */
 /** @typedef {import("./session.js").Answered} Answered */
-/** @typedef {import("./folding.js").Decision} Decision */
-/** @typedef {import("./folding.js").Turn} Turn */
-/** @typedef {import("./folding.js").Message} Message */
+/** @typedef {import("./state.js").Decision} Decision */
+/** @typedef {import("./state.js").Turn} Turn */
+/** @typedef {import("./state.js").Message} Message */
 /** @typedef {import("./handlers.js").Handler} Handler */
 /** @typedef {ReturnType<typeof connect>} Client */
 
@@ -56,6 +56,13 @@ export const connect = (options) => {
   const host = {
     outbox: createOutbox(send, changed, `holdfast:${options.url}:`, options.storage),
     send,
+    command: async (frame) => {
+      const reply = await host.outbox.post(frame);
+      for (const { interrupt = frame.interrupt, decision } of reply.results ?? [reply]) {
+        if (decision) for (const { close } of sessions.values()) close(interrupt, decision);
+      }
+      return reply;
+    },
     principal: { subject: "", roles: [], can: [] },
     error: undefined,
     asked: (session) => {
@@ -95,6 +102,12 @@ export const connect = (options) => {
   };
 
   return {
+    /**
+     * Ask for whatever a frame can say (`holdfast/commands` has the words for it); resolves to the reply. Within a
+     * session it is `session.command`. It has a ref, is sent again until it is replied to, and is done once.
+     */
+    command: host.command,
+
     /** The session of this id, the same object each time. It is followed while somebody subscribes. */
     session,
 
@@ -107,7 +120,7 @@ export const connect = (options) => {
     start: async (agent, { message, ...more } = {}) => {
       const ref = newRef();
       const first = message && sendable(message, ref);
-      return session((await host.outbox.post({ type: "start", ref, agent, message: first, ...more })).session);
+      return session((await host.command({ type: "start", ref, agent, message: first, ...more })).session);
     },
 
     /**

@@ -2,31 +2,31 @@
  * A session as one device sees it: a store to subscribe to, and what can be done in it.
  */
 
-import { EMPTY, absorb, apply, fold, fromSnapshot } from "./folding.js";
 import { newRef, refusal } from "./outbox.js";
 import { backoff } from "./reconnect.js";
+import { EMPTY } from "./state.js";
 
 /** @typedef {import("./connection.js").Frame} Frame */
 /** @typedef {import("./errors.js").HoldfastError} HoldfastError */
-/** @typedef {import("./folding.js").State} State */
-/** @typedef {import("./folding.js").Decision} Decision */
-/** @typedef {import("./folding.js").Interrupt} Interrupt */
+/** @typedef {import("./state.js").State} State */
+/** @typedef {import("./state.js").Decision} Decision */
+/** @typedef {import("./state.js").Interrupt} Interrupt */
 /** @typedef {import("./messages.js").Message} Message */
 
 /** @typedef {Interrupt & {canAnswer: boolean, sending: boolean}} ShownInterrupt `sending`: this device's answer is on its way */
-/** @typedef {{outcome: "won" | "lost" | "recorded", decision?: Decision}} Answered */
+/** @typedef {{outcome: "won" | "lost" | "recorded", decision?: Decision, vote?: any}} Answered */
 /** @typedef {string | {parts: any[], metadata?: Record<string, any>}} Sendable */
 /** @typedef {{connection: string, subject: string, name?: string, device?: string}} Device */
 
 /**
  * @typedef {object} Snapshot what is to be shown; the same object until something changed
  * @property {"connecting" | "live" | "reconnecting" | "stopped"} connection `live`: up to date, and followed
- * @property {import("./folding.js").SessionInfo} [session]
+ * @property {import("./state.js").SessionInfo} [session]
  * @property {Message[]} messages
  * @property {Message[]} unsent this device's messages that the server does not have yet
  * @property {ShownInterrupt[]} interrupts open ones and, with their `decision`, closed ones; in the order of opening
- * @property {import("./folding.js").Turn | undefined} turn the one that runs, waits or is blocked, else the last one
- * @property {Record<string, import("./folding.js").Turn>} turns
+ * @property {import("./state.js").Turn | undefined} turn the one that runs, waits or is blocked, else the last one
+ * @property {Record<string, import("./state.js").Turn>} turns
  * @property {Device[]} devices
  * @property {boolean} hasOlder
  * @property {HoldfastError | undefined} error why the session cannot be shown
@@ -36,6 +36,7 @@ import { backoff } from "./reconnect.js";
  * @typedef {object} Host what a session needs of its client
  * @property {ReturnType<typeof import("./outbox.js").createOutbox>} outbox
  * @property {(frame: Frame) => void} send
+ * @property {(frame: Frame) => Promise<Frame>} command
  * @property {Principal} principal
  * @property {HoldfastError | undefined} error
  * @property {(session: Session["session"]) => void} asked called when the interrupts of a session are others
@@ -46,6 +47,12 @@ import { backoff } from "./reconnect.js";
 
 const RETRY = 3; // waits as before the third try to connect
 const LINGER_MS = 5_000; // a page that changes its view subscribes again at once
+
+/** The rules of folding: only who follows a session needs them. @type {typeof import("./folding.js")} */
+let rules;
+const load = async () => {
+  rules ??= await import("./folding.js");
+};
 
 /**
  * @param {string} id
@@ -147,8 +154,14 @@ export const createSession = (id, host) => {
     wanted = true;
     attached = false;
     error = undefined;
-    const { epoch, seq } = state;
-    host.send({ type: "attach", ref: (ref = newRef()), session: id, since: epoch ? { epoch, seq } : undefined });
+    const own = (ref = newRef());
+    const ask = () => {
+      const { epoch, seq } = state;
+      if (!wanted || own !== ref) return;
+      host.send({ type: "attach", ref, session: id, since: epoch ? { epoch, seq } : undefined });
+    };
+    if (rules) ask();
+    else load().then(ask, ({ message }) => receive({ type: "error", ref: own, code: "unavailable", message, retry: true }));
     changed();
   };
 
@@ -176,12 +189,12 @@ export const createSession = (id, host) => {
     if (type === "event" && attached && seq > state.seq) {
       // Something is missing: ask for it, from where we are.
       if (from > state.seq + 1) attach();
-      else set(fold(state, /** @type {any} */ (frame)));
+      else set(rules.fold(state, /** @type {any} */ (frame)));
     } else if (type === "attached" && wanted) {
       const { mode, snapshot, epoch } = frame;
       attached = true;
       head = frame.head;
-      set(mode === "snapshot" ? fromSnapshot(snapshot, epoch, seq) : { ...state, epoch });
+      set(mode === "snapshot" ? rules.fromSnapshot(snapshot, epoch, seq) : { ...state, epoch });
     } else if (type === "presence") {
       devices = frame.devices;
       changed();
@@ -195,13 +208,13 @@ export const createSession = (id, host) => {
 
   // -------------------------------------------------------------- doing
 
-  /** @param {Frame} frame */
-  const post = (frame) => outbox.post({ ...frame, session: id });
+  /** Ask for something in this session; resolves to the reply. @param {Frame} frame */
+  const command = (frame) => host.command({ ...frame, session: id });
 
-  /** The reply may come before the event: no card opens again in between. @param {string} interrupt @param {Decision} [decision] */
+  /** As its event would, which may come later: no card opens again in between. @param {string} interrupt @param {Decision} decision */
   const close = (interrupt, decision) => {
     const event = { type: "interrupt.closed", interrupt, decision };
-    if (decision) set(apply(state, { seq: 0, at: 0, event }));
+    if (state.interrupts[interrupt]) set(rules.apply(state, { seq: 0, at: 0, event }));
   };
 
   /**
@@ -211,17 +224,16 @@ export const createSession = (id, host) => {
    * @returns {Promise<Answered>}
    */
   const answer = async (interrupt, payload, status = "resolved") => {
-    const { outcome, decision } = await post({ type: "answer", interrupt, status, payload });
-    close(interrupt, decision);
-    return { outcome, decision };
+    const { outcome, decision, vote } = await command({ type: "answer", interrupt, status, payload });
+    return { outcome, decision, vote };
   };
 
   const older = async () => {
     const { before, more } = state;
     if (!more) return false;
-    const page = await post({ type: "history", before });
+    const page = await command({ type: "history", before });
     // A snapshot may have come meanwhile: then the page is not next to what is here.
-    if (state.before === before) set(absorb(state, /** @type {any} */ (page)));
+    if (state.before === before) set(rules.absorb(state, /** @type {any} */ (page)));
     return !!state.more;
   };
 
@@ -245,6 +257,8 @@ export const createSession = (id, host) => {
       };
     },
 
+    command,
+
     /** Follow the session though nobody subscribes, until `detach`. */
     attach: () => {
       held = true;
@@ -260,7 +274,7 @@ export const createSession = (id, host) => {
      */
     send: async (message, options) => {
       const ref = newRef();
-      const { turn, seq } = await post({ type: "send", ref, message: sendable(message, ref), ...options });
+      const { turn, seq } = await command({ type: "send", ref, message: sendable(message, ref), ...options });
       return { turn, seq };
     },
 
@@ -285,15 +299,11 @@ export const createSession = (id, host) => {
      * @param {{type: string, toolCallId: string, [field: string]: any}[]} updates
      * @returns {Promise<(Partial<Answered> & {toolCallId: string, error?: any})[]>}
      */
-    update: async (message, updates) => {
-      const { results } = await post({ type: "update", message, updates });
-      for (const { interrupt, decision } of results) close(interrupt, decision);
-      return results;
-    },
+    update: async (message, updates) => (await command({ type: "update", message, updates })).results,
 
     /** Stop a turn: the one that is shown now, if none is named. @param {string} [turn] */
     cancel: async (turn = getSnapshot().turn?.id) => {
-      await post({ type: "cancel", turn });
+      await command({ type: "cancel", turn });
     },
 
     /** Load a page of older messages; resolves to whether there are still older ones. @returns {Promise<boolean>} */
@@ -301,7 +311,7 @@ export const createSession = (id, host) => {
   };
 
   /** With what the client passes on. */
-  return { session, receive, changed, turned };
+  return { session, receive, changed, turned, close };
 };
 
 /**
@@ -317,7 +327,8 @@ export const sendable = (message, ref) => {
 
 /** @param {Frame} frame @param {Interrupt} interrupt */
 const isAnswer = (frame, { id, session, toolCallId }) =>
-  frame.interrupt === id ||
+  (/^(answer|withdraw)/.test(frame.type) &&
+    (frame.answers ?? [frame]).some((/** @type {any} */ each) => each.interrupt === id)) ||
   (frame.session === session && frame.updates?.some((/** @type {any} */ each) => each.toolCallId === toolCallId));
 
 /** Whether this principal may answer: a hint for what to show, the server decides. @param {Interrupt} interrupt @param {Principal} principal */
@@ -331,7 +342,7 @@ const mayAnswer = ({ approvers }, principal) => {
   );
 };
 
-/** @param {import("./folding.js").Turn[]} turns */
+/** @param {import("./state.js").Turn[]} turns */
 const current = (turns) =>
   turns.find(({ status }) => /^[rwb]/.test(status)) ?? turns.sort((a, b) => a.first - b.first).at(-1);
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { EMPTY, absorb, fold, fromSnapshot } from "../src/folding.js";
+import { absorb, fold, fromSnapshot } from "../src/folding.js";
+import { EMPTY } from "../src/state.js";
 
 const CASES = JSON.parse(
   readFileSync(new URL("../../tests/conformance/folding.json", import.meta.url), "utf8"),

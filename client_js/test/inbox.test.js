@@ -44,6 +44,7 @@ test("what is asked or settled in a session that is followed is seen soon", asyn
   const { inbox, asked, client, peer } = await start(t);
   inbox.subscribe(() => {});
   client.session("s1").subscribe(() => {});
+  await settled();
   peer.attach();
   await settled();
   for (const seq of [1, 2, 3]) {

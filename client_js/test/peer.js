@@ -1,5 +1,7 @@
 /** The other end of a socket, in the same process: a test plays the server by hand. */
 
+import "../src/folding.js"; // a device loads it when it first follows a session: no test waits for the disk
+
 export class Peer {
   constructor() {
     /** @type {any[]} */
@@ -76,6 +78,7 @@ export const ALICE = { subject: "alice", roles: [], can: ["read", "send", "answe
 /** Everything that can happen without time passing has happened. */
 export const settled = async () => {
   for (let i = 0; i < 20; i++) await Promise.resolve();
+  await new Promise(setImmediate);
 };
 
 /** Stops the clock; `t.mock.timers.tick(ms)` moves it. */

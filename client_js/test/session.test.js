@@ -66,6 +66,7 @@ test("a session is attached when somebody subscribes, and the same object each t
   assert.deepEqual(peer.sent("attach"), []);
   assert.equal(session.getSnapshot().connection, "connecting");
   session.subscribe(() => {});
+  await settled();
   assert.deepEqual(peer.sent("attach").map(({ session, since }) => [session, since]), [["s1", undefined]]);
   peer.attach(4, { messages: [user("u1", "Hi").message], places: { u1: { first: 1, at: 1 } } });
   assert.equal(session.getSnapshot().connection, "live");
@@ -271,7 +272,7 @@ test("an answer is bound to what was shown, and says who won", async (t) => {
   });
   assert.ok(shown().interrupts[0].sending);
   peer.say({ type: "answered", ref, outcome: "lost", interrupt: "i1", decision: decision(false) });
-  assert.deepEqual(await reply, { outcome: "lost", decision: decision(false) });
+  assert.deepEqual(await reply, { outcome: "lost", decision: decision(false), vote: undefined });
   assert.deepEqual(shown().interrupts[0].decision, decision(false));
   assert.ok(!shown().interrupts[0].sending);
   assert.ok(!shown().interrupts[0].canAnswer);

@@ -1,0 +1,47 @@
+/**
+ * What less common devices ask: each is a line, so that a page pays for what it uses. The first argument is a
+ * session, or the client where a command goes over several sessions.
+ */
+
+/** @typedef {import("./index.js").Client} Client */
+/** @typedef {import("./index.js").Session} Session */
+/** @typedef {import("./index.js").Answered} Answered */
+/** @typedef {{session: string, interrupt: string, payload?: any, status?: "resolved" | "cancelled"}} Item */
+
+/**
+ * "I am looking at this": for 5 minutes, if not said otherwise. It keeps nobody from answering; while another's
+ * claim lasts, it rejects with `conflict` and that claim in its `details`.
+ *
+ * @param {Session} session
+ * @param {string} interrupt
+ * @param {number} [forMs] at most an hour; 0 lets go
+ */
+export const claim = async (session, interrupt, forMs) => {
+  await session.command({ type: "claim", interrupt, for_ms: forMs });
+};
+
+/**
+ * Take back what was asked, as an operator: neither a yes nor a no. The agent reads the reason.
+ *
+ * @param {Session} session
+ * @param {string} interrupt
+ * @param {string} [reason]
+ * @returns {Promise<Answered>}
+ */
+export const withdraw = async (session, interrupt, reason) => {
+  const { outcome, decision } = await session.command({ type: "withdraw", interrupt, reason });
+  return { outcome, decision };
+};
+
+/**
+ * Answer several interrupts, of whichever sessions, at most 100: one result each, in their order, and what becomes of
+ * one never touches the others.
+ *
+ * @param {Client} client
+ * @param {Item[]} answers
+ * @returns {Promise<(Partial<Answered> & {interrupt: string, error?: {code: string, message: string, retry: boolean, details?: any}})[]>}
+ */
+export const answerMany = async (client, answers) => {
+  const items = answers.map((answer) => ({ status: "resolved", ...answer }));
+  return (await client.command({ type: "answer_many", answers: items })).results;
+};

@@ -1,0 +1,90 @@
+/** What a device has of a session: its log, folded by the rules in `folding.js`. */
+
+/** @typedef {import("./messages.js").Message} Message */
+
+/**
+ * @typedef {object} Placed a message in its place
+ * @property {Message} message
+ * @property {number} first the position where it began: messages are ordered by it
+ * @property {number} at the instant of its last change, in milliseconds
+ * @property {string} [turn] the turn that it causes (a person's) or that writes it (the agent's)
+ */
+
+/**
+ * @typedef {object} Turn one run of the agent
+ * @property {string} id
+ * @property {string} agent
+ * @property {"queued" | "running" | "waiting" | "blocked" | "finished"} status
+ * @property {number} first the position where it was first heard of
+ * @property {string} [message] the agent's message that it writes
+ * @property {string[]} [open] while it waits: what it waits for
+ * @property {any} [progress]
+ * @property {"completed" | "failed" | "cancelled"} [end]
+ * @property {any} [result]
+ * @property {{code: string, message: string}} [error]
+ * @property {By} [by]
+ * @property {number} [startedAt]
+ * @property {number} [finishedAt]
+ */
+
+/** @typedef {{kind: "person" | "policy" | "deadline" | "system", id: string, name?: string, actor?: string}} By */
+
+/**
+ * @typedef {object} Decision the one answer that won
+ * @property {"resolved" | "cancelled" | "expired" | "withdrawn" | "superseded"} status
+ * @property {any} payload
+ * @property {By} by
+ * @property {string} via
+ * @property {number} at
+ * @property {string | null} [ref]
+ */
+
+/**
+ * @typedef {object} Interrupt a pending thing only a human or a device can settle; closed once it has a decision
+ * @property {string} id
+ * @property {"approval" | "client_tool" | "question" | "form" | "gate" | "in_doubt"} kind
+ * @property {string} session
+ * @property {string} turn
+ * @property {string} reason
+ * @property {string} [message]
+ * @property {string} [toolCallId]
+ * @property {string} [toolName]
+ * @property {any} [input]
+ * @property {string} [inputHash]
+ * @property {any} [responseSchema]
+ * @property {number} [openedAt]
+ * @property {number} [expiresAt]
+ * @property {string} [onExpiry]
+ * @property {{roles?: string[], subjects?: string[]}} [approvers]
+ * @property {boolean} [editable]
+ * @property {any} [claim]
+ * @property {any[]} [votes]
+ * @property {any} [metadata]
+ * @property {Decision} [decision]
+ */
+
+/**
+ * @typedef {object} SessionInfo
+ * @property {string} id
+ * @property {string} agent
+ * @property {string} owner
+ * @property {Record<string, string>} members subject → what they are here
+ * @property {number} createdAt
+ * @property {string} [title]
+ * @property {any} [metadata]
+ */
+
+/**
+ * @typedef {object} State a session up to and with `seq`
+ * @property {string} epoch
+ * @property {number} seq
+ * @property {SessionInfo} [session]
+ * @property {Placed[]} placed oldest first
+ * @property {Record<string, Turn>} turns
+ * @property {Record<string, Interrupt>} interrupts
+ * @property {boolean} [more] whether there are older messages than these
+ * @property {number} [before] the position to ask for them
+ */
+
+/** Before anything was heard of it. @type {State} */
+export const EMPTY = { epoch: "", seq: 0, placed: [], turns: {}, interrupts: {} };

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from holdfast.core.approval import Approval
     from holdfast.core.interrupts import Approvers
     from holdfast.core.messages import Message
     from holdfast.core.policies import Match, Policy, Rule
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "App",
+    "Approval",
     "Approvers",
     "Call",
     "Match",
@@ -39,6 +41,7 @@ __all__ = [
 # Looked up when first used: a device, or the store alone, does without the runtime.
 _HOME = {
     "App": "runtime.app",
+    "Approval": "core.approval",
     "Approvers": "core.interrupts",
     "Call": "runtime.call",
     "Match": "core.policies",

@@ -41,6 +41,8 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     inputHash: str | None = None
     #: The arguments that count: the proposed ones, or the edited ones.
     input: Any = None
+    #: The proposed arguments, where a human put others in their place; else None.
+    proposed: Any = None
     #: How many operations the agent's function had begun before it: what it wrote earlier is settled.
     place: int = 0
     #: Whether a human had to be asked, and which rule said so. It is not judged again.
@@ -49,6 +51,8 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     decision: Decision | None = None
     #: The interrupt that it waits for, or waited for.
     interrupt: str | None = None
+    #: The interrupt by which a human let it pass, where another one came after it: then it waits for that.
+    passed: str | None = None
     #: The interrupt that asks whether its effect happened.
     doubt: str | None = None
     #: When a sleep ends.
@@ -60,6 +64,11 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     #: How often its body was begun.
     attempts: int = 0
+
+    @property
+    def edited(self) -> bool:
+        """Whether the arguments that count are a human's, and not the agent's."""
+        return self.proposed is not None
 
 
 def operation_key(kind: str, name: str, nth: int) -> str:

@@ -14,7 +14,9 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 import msgspec
+from msgspec.structs import replace
 
+from holdfast.core.approval import Approval
 from holdfast.core.conditions import Fit, all_of, check_conditions, fits
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.interrupts import OnExpiry
@@ -37,10 +39,12 @@ def of_setting(approval: Any, default: Verdict) -> Verdict:
     """What a tool's own setting, or the value that its predicate returned, means.
 
     Only `False` opts out and only `None` leaves it to the default: any other value, however true or false it looks,
-    means ask.
+    means ask. An `Approval` means what its `required` means.
     """
     if approval is None:
         return default
+    if isinstance(approval, Approval):
+        return "allow" if approval.required is False else "ask"
     return "allow" if approval is False else "ask"
 
 
@@ -167,6 +171,8 @@ class Judged(msgspec.Struct, frozen=True, omit_defaults=True):
     verdict: Verdict
     rule: str | None = None
     reason: str | None = None
+    #: What the tool's predicate said to show, whichever of the two it is that asks.
+    approval: Approval | None = None
 
 
 def rulings(policy: Policy, case: Case) -> list[Ruling]:
@@ -197,9 +203,10 @@ def judge(policies: Sequence[Policy], ruled: Judged | None, approval: Any, defau
         defaults: list[Verdict] = [VERDICTS[policy.default] for policy in policies if policy.default is not None]
         return Judged(strictest(*defaults), DEFAULT) if defaults else Judged(default)
     own = of_setting(approval, "allow")
+    said = approval if isinstance(approval, Approval) else None
     if ruled is None or _STRICTNESS[own] > _STRICTNESS[ruled.verdict]:
-        return Judged(own)
-    return ruled
+        return Judged(own, approval=said)
+    return replace(ruled, approval=said)
 
 
 def waiting(policies: Sequence[Policy]) -> Policy | None:

@@ -86,8 +86,7 @@ async def put(
     doubt: bool = False,
 ) -> Operation:
     """Open the interrupt for which `operation` waits from now on; one commit with its record."""
-    name = f"{operation.key}/doubt:{operation.attempts}" if doubt else operation.key
-    shown = shown_of(x, question, operation, name)
+    shown = shown_of(x, question, operation, _name(operation, doubt))
     field = "doubt" if doubt else "interrupt"
     waiting = replace(operation, **{field: shown.id})
 
@@ -100,6 +99,13 @@ async def put(
     await x.writer.commit(build, x.journal)
     x.journal.record(waiting)
     return waiting
+
+
+def _name(operation: Operation, doubt: bool) -> str:
+    """What tells the interrupts of one operation apart; the same whenever it is asked again."""
+    if doubt:
+        return f"{operation.key}/doubt:{operation.attempts}"
+    return operation.key if operation.passed is None else f"{operation.key}/after:{operation.passed}"
 
 
 def shown_of(x: Execution, question: Question, operation: Operation, name: str) -> Interrupt:

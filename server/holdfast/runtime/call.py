@@ -28,6 +28,7 @@ class Call(Generic[Deps_co]):
         session: str,
         turn: str,
         idempotency_key: str,
+        agent: str = "",
         fence: Fence | None = None,
         inside: Inside | None = None,
     ) -> None:
@@ -39,6 +40,8 @@ class Call(Generic[Deps_co]):
         self.principal = principal
         self.session = session
         self.turn = turn
+        #: The name of the agent that calls.
+        self.agent = agent
         #: The same in every attempt at this call: give it to whatever the tool calls.
         self.idempotency_key = idempotency_key
         #: Grows with every worker that takes the turn: a target that remembers the highest can refuse older ones.

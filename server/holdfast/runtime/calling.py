@@ -6,6 +6,8 @@
                   │        ▲                 │
                   └─ ask ─▶ waiting          └─ found by another worker: in doubt, unless it is idempotent
 
+A client tool that was let through waits once more, for a device, and is never begun here.
+
 The record `started` is written before the body runs and `done` after it: what is found between the two may have
 happened (promise 5).
 """
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -26,7 +28,7 @@ from holdfast.core.commit import Commit, Writer
 from holdfast.core.decisions import approves, in_doubt_approvers
 from holdfast.core.errors import BadInput, ReplayDiverged
 from holdfast.core.events import EVENT_MAX_BYTES
-from holdfast.core.interrupts import Decision
+from holdfast.core.interrupts import Decision, Interrupt
 from holdfast.core.operations import Failure, Operation
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime import asking, judging, stepping
@@ -66,7 +68,7 @@ class ToolCall:
             case "waiting":
                 return await self._decided(operation)
             case "asking":
-                return await self._execute(operation, self._input(operation))
+                return await self._execute(operation)
             case "started":
                 return await self._doubtful(operation)
 
@@ -86,56 +88,63 @@ class ToolCall:
         return Operation(self.x.turn.id, self.key, kind, "waiting", inputHash=digest, input=proposed, place=self.place)
 
     async def _first(self, operation: Operation) -> Result[Any]:
-        if self.tool.kind == "client_tool":
-            return await self._on_device(operation)
         judged = await judging.judge(self.x, self.tool, self._call(operation.input))
         operation = judging.decided(operation, judged, self.x.writer.now_ms())
         match judged.verdict:
             case "allow":
-                return await self._execute(operation, operation.input, ungated=True)
+                return await self._let_through(operation, ungated=True)
             case "ask":
                 operation = await asking.put(self.x, self._question("approval", operation), operation)
                 return await self._decided(operation)
             case "deny":
                 return await self._denied(operation)
 
-    async def _on_device(self, operation: Operation) -> Result[Any]:
-        if judged := judging.forbidden(self.x, self._call(operation.input)):
-            return await self._denied(judging.decided(operation, judged, self.x.writer.now_ms()))
-        operation = await asking.put(self.x, self._question("client_tool", operation), operation)
-        return await self._decided(operation)
-
     async def _decided(self, operation: Operation) -> Result[Any]:
         decision = await asking.decision_of(self.x, operation.interrupt)
-        if self.tool.kind == "client_tool":
+        if self._asked(operation).kind == "client_tool":
             return self._from_device(operation, decision)
         if not approves(decision):
             return refused(operation, decision)
-        values = self._input(operation)
-        if values != operation.input and (judged := judging.forbidden(self.x, self._call(values))):
-            now_ms = self.x.writer.now_ms()
-            return await self._denied(judging.decided(replace(operation, input=values), judged, now_ms))
-        return await self._execute(operation, values)
+        operation = self._effective(operation, decision)
+        if operation.edited and (judged := judging.forbidden(self.x, self._call(operation.input))):
+            return await self._denied(judging.decided(operation, judged, self.x.writer.now_ms()))
+        return await self._let_through(operation)
+
+    async def _let_through(self, operation: Operation, *, ungated: bool = False) -> Result[Any]:
+        if self.tool.kind == "client_tool":
+            return await self._on_device(operation)
+        return await self._execute(operation, ungated=ungated)
+
+    async def _on_device(self, operation: Operation) -> Result[Any]:
+        """A device is asked to run it: at once, or as the second thing that the call waits for."""
+        operation = replace(operation, decision=None, passed=operation.interrupt)
+        operation = await asking.put(self.x, self._question("client_tool", operation), operation)
+        return await self._decided(operation)
 
     def _from_device(self, operation: Operation, decision: Decision) -> Result[Any]:
-        shown = self.x.journal.interrupts[operation.interrupt or ""].interrupt
-        result = answered(shown, operation, decision)
+        result = answered(self._asked(operation), operation, decision)
         if result.status != "done":
             return result
         try:
-            return msgspec.structs.replace(result, returned=self.tool.signature.revive(result.returned))
+            return replace(result, returned=self.tool.signature.revive(result.returned))
         except msgspec.ValidationError as error:
-            return Result("failed", None, f"{self.tool.name}: the device's result: {error}", decision)
+            reason = f"{self.tool.name}: the device's result: {error}"
+            return replace(result, status="failed", returned=None, reason=reason)
 
-    def _input(self, operation: Operation) -> dict[str, Any]:
-        """The arguments that the decision holds for: those shown, or the edited ones (promise 6)."""
-        record = self.x.journal.interrupts.get(operation.interrupt or "")
-        if record is None or record.decision is None or operation.status != "waiting":
-            return operation.input  # those that count are recorded already
-        if record.interrupt.inputHash != operation.inputHash:
+    def _asked(self, operation: Operation) -> Interrupt:
+        """What it waits for, or waited for."""
+        return self.x.journal.interrupts[operation.interrupt or ""].interrupt
+
+    def _effective(self, operation: Operation, decision: Decision) -> Operation:
+        """With the arguments that the decision holds for: those shown, or the edited ones (promise 6)."""
+        standing = input_hash(operation.input)
+        if self._asked(operation).inputHash != standing:
             raise ReplayDiverged(f"{self.key}: the decision was on other arguments.")
-        edited = record.decision.body.get("input")
-        return operation.input if edited is None else self.tool.signature.check(edited)
+        edited = decision.body.get("input")
+        values = operation.input if edited is None else self.tool.signature.check(edited)
+        if input_hash(values) == standing:
+            return operation
+        return replace(operation, input=values, proposed=operation.input)
 
     def _recorded(self, operation: Operation) -> Result[Any]:
         value = self.tool.signature.revive(operation.value) if operation.outcome == "done" else None
@@ -157,31 +166,41 @@ class ToolCall:
         await self._commit("deny", ended, [*chunks, denied], [judging.entry(self.x.turn, self.tool.name, ended)])
         return self._recorded(ended)
 
-    def _question(self, kind: Any, operation: Operation | None = None) -> Question:
-        rules = self.tool.rules
-        schema = self.tool.signature.output_schema if kind == "client_tool" else None
-        if kind == "approval" and rules.editable:
-            schema = self.tool.signature.input_schema
-        expires_ms, on_expiry = rules.expires_ms, rules.on_expiry
-        if kind == "approval":
-            expires_ms, on_expiry = judging.waiting_rules(self.x.environment.policies.current(), self.tool)
-        return Question(
-            kind=kind,
-            name=self.tool.name,
-            message=self.tool.description,
-            input=operation.input if operation else None,
-            schema=schema,
+    def _question(self, kind: Literal["approval", "client_tool"], operation: Operation) -> Question:
+        question = Question(kind=kind, name=self.tool.name, message=self.tool.description, input=operation.input)
+        return self._for_people(question, operation) if kind == "approval" else self._for_devices(question, operation)
+
+    def _for_people(self, question: Question, operation: Operation) -> Question:
+        rules, judged = self.tool.rules, operation.judged
+        expires_ms, on_expiry = judging.waiting_rules(self.x.environment.policies.current(), self.tool)
+        said = judged.approval if judged else None
+        return replace(
+            question,
+            message=(said and said.message) or question.message,
+            schema=self.tool.signature.input_schema if rules.editable else None,
             expires_ms=expires_ms,
             on_expiry=on_expiry,
             approvers=rules.approvers,
             editable=rules.editable,
-            metadata=judging.shown_with(self.tool, operation.judged if operation else None),
+            metadata=judging.shown_with(self.tool, judged),
+        )
+
+    def _for_devices(self, question: Question, operation: Operation) -> Question:
+        """Approvers approve: who runs what was approved is whoever may answer in the session."""
+        rules = self.tool.rules
+        return replace(
+            question,
+            schema=self.tool.signature.output_schema,
+            expires_ms=rules.expires_ms,
+            on_expiry=rules.on_expiry,
+            approvers=rules.approvers if operation.passed is None else None,
+            metadata=judging.shown_with(self.tool, None),
         )
 
     # The effect.
 
-    async def _execute(self, operation: Operation, values: dict[str, Any], *, ungated: bool = False) -> Result[Any]:
-        started = replace(operation, status="started", attempts=operation.attempts + 1, input=values)
+    async def _execute(self, operation: Operation, *, ungated: bool = False) -> Result[Any]:
+        started, values = replace(operation, status="started", attempts=operation.attempts + 1), operation.input
         shown = self._shown(values) if ungated else []
         audit = [judging.entry(self.x.turn, self.tool.name, started)] if ungated else []
         with self.x.branches.effect():  # from here on: what is begun is recorded before the worker lets go
@@ -274,12 +293,12 @@ class ToolCall:
     async def _doubtful(self, operation: Operation) -> Result[Any]:
         """Begun, and no result was recorded: it may have run."""
         if self.tool.rules.idempotent:
-            return await self._execute(operation, operation.input)
+            return await self._execute(operation)
         if operation.doubt is None:
             operation = await asking.put(self.x, self._doubt(operation), operation, doubt=True)
         decision = await asking.decision_of(self.x, operation.doubt)
         if decision.status == "resolved" and decision.payload["ran"] is False:
-            return await self._execute(replace(operation, doubt=None), operation.input)
+            return await self._execute(replace(operation, doubt=None))
         if decision.status == "resolved":
             ended = self._ended(operation, decision.payload.get("result"), None)
         else:
@@ -308,6 +327,7 @@ class ToolCall:
             principal=x.turn.requester,
             session=x.turn.session,
             turn=x.turn.id,
+            agent=x.turn.agent,
             idempotency_key=ids.idempotency_key(x.turn.id, self.key),
             fence=x.writer.fence,
             inside=self._inside() if operation else None,

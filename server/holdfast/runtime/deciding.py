@@ -30,7 +30,7 @@ class Reply(msgspec.Struct, frozen=True):
 def refused(operation: Operation, decision: Decision) -> Result[Any]:
     """Not approved, or not answered: a person's no differs from nobody's answer."""
     outcome = _UNANSWERED[decision.status]
-    return Result(outcome, None, _words(decision), decision, operation.input)
+    return Result(outcome, None, _words(decision), decision, operation.input, operation.edited)
 
 
 def answered(shown: Interrupt, operation: Operation, decision: Decision) -> Result[Any]:
@@ -45,9 +45,9 @@ def answered(shown: Interrupt, operation: Operation, decision: Decision) -> Resu
             return _done(operation, decision, payload.get("content") or {})
         case "form":
             outcome: Outcome = "denied" if payload["action"] == "decline" else "cancelled"
-            return Result(outcome, None, None, decision, operation.input)
+            return Result(outcome, None, None, decision, operation.input, operation.edited)
         case "client_tool" if "error" in payload:
-            return Result("failed", None, payload["error"], decision, operation.input)
+            return Result("failed", None, payload["error"], decision, operation.input, operation.edited)
         case "client_tool":
             return _done(operation, decision, payload["output"])
         case _ if approves(decision):
@@ -60,11 +60,11 @@ def recorded(operation: Operation, value: Any, decision: Decision | None) -> Res
     """The result of an operation whose outcome is recorded."""
     outcome = operation.outcome or "done"
     returned = value if outcome == "done" else None
-    return Result(outcome, returned, operation.reason, decision, operation.input)
+    return Result(outcome, returned, operation.reason, decision, operation.input, operation.edited)
 
 
 def _done(operation: Operation, decision: Decision, value: Any) -> Result[Any]:
-    return Result("done", value, decision.body.get("reason"), decision, operation.input)
+    return Result("done", value, decision.body.get("reason"), decision, operation.input, operation.edited)
 
 
 def _words(decision: Decision) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from holdfast.core.approval import Approval, checked
 from holdfast.core.audit import AuditEntry
 from holdfast.core.canonical import input_hash
 from holdfast.core.identity import By
@@ -30,6 +31,8 @@ async def judge(x: Execution, tool: Tool[..., Any], call: Call[Any]) -> Judged:
     approval = tool.rules.approval
     if callable(approval):
         approval = await _predicate(x, approval, call)
+    if tool.kind == "client_tool":  # unless something asks: whoever sits at the device is the human
+        return judge_by([], ruled, approval, "allow")
     return judge_by(policies, ruled, approval, x.environment.default_verdict)
 
 
@@ -83,8 +86,10 @@ def waiting_rules(policies: list[Policy], tool: Tool[..., Any]) -> tuple[int | N
 
 
 def shown_with(tool: Tool[..., Any], judged: Judged | None) -> dict[str, Any] | None:
-    """What the card says beside the arguments: the tool's risk, and the rule because of which somebody is asked."""
+    """What the card says beside the arguments: the risk, what the predicate said, and the rule that asks."""
     metadata: dict[str, Any] = {"risk": tool.rules.risk} if tool.rules.risk else {}
+    if judged is not None and judged.approval is not None:
+        metadata |= judged.approval.shown
     if judged is not None and judged.rule is not None:
         metadata["policy"] = {"rule": judged.rule}
         if judged.reason is not None:
@@ -101,7 +106,8 @@ async def _predicate(x: Execution, predicate: Callable[[Call[Any]], Any], call: 
     try:
         said = predicate(call)
         said = await said if inspect.isawaitable(said) else said
+        said = checked(said) if isinstance(said, Approval) else said
     except Exception as error:  # noqa: BLE001 - whatever the author's code raises
         x.log.warning("predicate failed: asking", tool=call.tool, error=repr(error))
         return True
-    return said if isinstance(said, bool) else True
+    return said if isinstance(said, bool | Approval) else True

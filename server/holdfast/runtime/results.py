@@ -43,6 +43,8 @@ class Result(msgspec.Struct, Generic[R], frozen=True):
     decision: Decision | None = None
     #: The arguments that counted.
     input: Any = None
+    #: Whether they are a human's, and not those of the call.
+    edited: bool = False
 
     @property
     def ok(self) -> bool:

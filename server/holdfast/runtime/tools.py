@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 import msgspec
 from msgspec.structs import replace
 
+from holdfast.core.approval import Approval
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.interrupts import Approvers, OnExpiry
 from holdfast.core.manifests import ToolManifest
@@ -20,7 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 #: True asks, False opts out, None leaves it to the app's default (which is to ask); a predicate decides per call.
-Approval = bool | None | Callable[[Call[Any]], bool | Awaitable[bool]]
+Asks = bool | None | Callable[[Call[Any]], bool | Approval | Awaitable[bool | Approval]]
 ToolKind = Literal["tool", "client_tool"]
 
 
@@ -59,7 +60,7 @@ class Tool(Generic[P, R]):
     def options(
         self,
         *,
-        approval: Approval | msgspec.UnsetType = msgspec.UNSET,
+        approval: Asks | msgspec.UnsetType = msgspec.UNSET,
         expires: Duration | None = None,
         on_expiry: OnExpiry | None = None,
         approvers: str | list[str] | Approvers | None = None,
@@ -138,7 +139,7 @@ def tool(fn: Callable[P, R], /) -> Tool[P, R]: ...
 @overload
 def tool(
     *,
-    approval: Approval = None,
+    approval: Asks = None,
     expires: Duration | None = None,
     on_expiry: OnExpiry = "deny",
     approvers: str | list[str] | Approvers | None = None,
@@ -167,13 +168,21 @@ def client_tool(fn: Callable[P, Awaitable[R]], /) -> Tool[P, R]: ...
 @overload
 def client_tool(
     *,
+    approval: Asks = None,
+    editable: bool = False,
+    risk: str | None = None,
     expires: Duration | None = None,
     on_expiry: OnExpiry = "deny",
     approvers: str | list[str] | Approvers | None = None,
     name: str | None = None,
 ) -> ToolDecorator: ...
 def client_tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> Any:
-    """Declare a tool that runs on a device. The function's body is never run: write `...`."""
+    """Declare a tool that runs on a device. The function's body is never run: write `...`.
+
+    Without `approval`, and without a rule that says otherwise, the call goes straight to the devices: whoever sits
+    there is the human. Where it must be approved first, `approvers` and `editable` are of that approval, and
+    `expires` holds for each of the two.
+    """
     return _make("client_tool", _options(rules), name, fn)
 
 

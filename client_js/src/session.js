@@ -279,12 +279,13 @@ export const createSession = (id, host) => {
     },
 
     /**
-     * Say yes to exactly what was shown, or to edited arguments (`input`).
+     * Say yes to exactly what was shown, or to edited arguments (`input`): it is a `conflict` if others stand by now.
      *
      * @param {string} interrupt
      * @param {{reason?: string, input?: any, metadata?: Record<string, any>}} [more]
      */
-    approve: (interrupt, more) => answer(interrupt, { ...more, approved: true }),
+    approve: (interrupt, more) =>
+      answer(interrupt, { inputHash: hashOf(state.interrupts[interrupt]), ...more, approved: true }),
 
     /** @param {string} interrupt @param {{reason?: string, metadata?: Record<string, any>}} [more] */
     deny: (interrupt, more) => answer(interrupt, { ...more, approved: false }),
@@ -331,10 +332,14 @@ const isAnswer = (frame, { id, session, toolCallId }) =>
     (frame.answers ?? [frame]).some((/** @type {any} */ each) => each.interrupt === id)) ||
   (frame.session === session && frame.updates?.some((/** @type {any} */ each) => each.toolCallId === toolCallId));
 
+/** Of the arguments that stand: a voter may have edited them. @param {Interrupt} [shown] */
+const hashOf = (shown) => (shown?.edited ?? shown)?.inputHash;
+
 /** Whether this principal may answer: a hint for what to show, the server decides. @param {Interrupt} interrupt @param {Principal} principal */
-const mayAnswer = ({ approvers }, principal) => {
-  const { roles = [], subjects = [] } = approvers ?? {};
+const mayAnswer = ({ approvers, requester }, principal) => {
+  const { roles = [], subjects = [], notRequester } = approvers ?? {};
   return (
+    !(notRequester && requester === principal.subject) &&
     principal.can.some((right) => right === "answer" || right === "admin") &&
     (!(roles[0] || subjects[0]) ||
       subjects.includes(principal.subject) ||

@@ -29,6 +29,8 @@
 
 /** @typedef {{kind: "person" | "policy" | "deadline" | "system", id: string, name?: string, actor?: string}} By */
 
+/** @typedef {{by: By, approved: boolean, at: number, reason?: string, inputHash?: string}} Vote one of several that are needed */
+
 /**
  * @typedef {object} Decision the one answer that won
  * @property {"resolved" | "cancelled" | "expired" | "withdrawn" | "superseded"} status
@@ -55,10 +57,12 @@
  * @property {number} [openedAt]
  * @property {number} [expiresAt]
  * @property {string} [onExpiry]
- * @property {{roles?: string[], subjects?: string[]}} [approvers]
+ * @property {{roles?: string[], subjects?: string[], quorum?: number, conflict?: string, notRequester?: boolean, requireReason?: boolean}} [approvers]
+ * @property {string} [requester] who may not answer, with `approvers.notRequester`
  * @property {boolean} [editable]
- * @property {any} [claim]
- * @property {any[]} [votes]
+ * @property {{by: By, at: number, until: number}} [claim] "I am looking at this"; means nothing after `until`
+ * @property {Vote[]} [votes]
+ * @property {{input: any, inputHash: string, by: By}} [edited] arguments that a voter put in place of the proposed ones
  * @property {any} [metadata]
  * @property {Decision} [decision]
  */

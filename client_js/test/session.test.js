@@ -278,6 +278,18 @@ test("an answer is bound to what was shown, and says who won", async (t) => {
   assert.ok(!shown().interrupts[0].canAnswer);
 });
 
+for (const [name, more, seen] of [
+  ["the proposed arguments", {}, "h1"],
+  ["those that a voter put in their place", { edited: { input: { amount: 1 }, inputHash: "h2" } }, "h2"],
+]) {
+  test(`a yes says that it saw ${name}`, async (t) => {
+    const { peer, session } = await attached(t);
+    peer.event(1, opened({ inputHash: "h1", ...more }));
+    session.approve("i1");
+    assert.deepEqual(peer.sent("answer")[0].payload, { inputHash: seen, approved: true });
+  });
+}
+
 test("nobody can make a no into a yes by passing more", async (t) => {
   const { peer, session } = await attached(t);
   session.deny("i1", /** @type {any} */ ({ approved: true, reason: "no" }));
@@ -320,10 +332,11 @@ for (const [approvers, principal, can] of [
   [{ roles: ["manager"] }, { roles: ["manager"] }, true],
   [{ subjects: ["bob"] }, {}, false],
   [{ subjects: ["alice"], roles: ["manager"] }, {}, true],
+  [{ subjects: ["alice"], notRequester: true }, {}, false],
 ]) {
   test(`${JSON.stringify(principal)} may answer what is for ${JSON.stringify(approvers)}: ${can}`, async (t) => {
     const { peer, shown } = await attached(t, { principal });
-    peer.event(1, opened({ approvers }));
+    peer.event(1, opened({ approvers, requester: "alice" }));
     assert.equal(shown().interrupts[0].canAnswer, can);
   });
 }

@@ -13,7 +13,7 @@ from tests.acceptance.cluster import Cluster
 from tests.waiting import wait_until
 
 from holdfast import client
-from holdfast.client import Client, Position, Renewed, Seen, ToolUpdate
+from holdfast.client import AnswerItem, Client, Position, Renewed, Seen, ToolUpdate
 from holdfast.client.reconnecting import Waits
 from holdfast.core.errors import BadInput, Conflict, NotFound, Unauthenticated, UnknownAgent
 from holdfast.core.events import TurnFinished, TurnResumed
@@ -68,6 +68,32 @@ async def test_two_devices_one_decision_and_everybody_has_the_same(cluster: Clus
         )
         late = await his.approve(asked.id)
         assert (late.outcome, late.decision) == ("lost", answers[0].decision)
+
+
+async def test_people_claim_and_answer_many_and_operators_withdraw(cluster: Cluster) -> None:
+    operator = cluster.token("olga", roles=("operator",))
+    async with device(cluster) as alice, device(cluster, "bob") as bob, device(cluster, token=operator) as olga:
+        sessions = [await alice.start("asks", "go") for _ in range(3)]
+        first, second, third = [(await session.wait_interrupt()).id for session in sessions]
+        await sessions[0].claim(first, for_ms=60_000)
+        await sessions[0].wait_for(lambda state: state.interrupts[first].get("claim"))
+        with pytest.raises(Conflict) as caught:
+            await bob.session(sessions[0].id).claim(first)
+        assert caught.value.details["claim"]["by"]["id"] == "alice"
+        withdrawn = await olga.session(sessions[2].id).withdraw(third, reason="wrong order")
+        assert withdrawn.decision is not None
+        assert (withdrawn.outcome, withdrawn.decision.status) == ("won", "withdrawn")
+        items = [
+            AnswerItem(sessions[0].id, first, "resolved", {"approved": True}),
+            AnswerItem(sessions[1].id, second, "resolved", {"approved": "true"}),
+            AnswerItem(sessions[2].id, third, "resolved", {"approved": True}),
+        ]
+        results = await alice.answer_many(items)
+        assert [result.outcome or result.error["code"] for result in results if result.outcome or result.error] == [
+            "won",
+            "bad_input",
+            "lost",
+        ]
 
 
 async def test_a_server_that_is_killed_costs_nothing(cluster: Cluster) -> None:

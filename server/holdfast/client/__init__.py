@@ -15,9 +15,11 @@ from holdfast.client.attachment import Renewed, Seen
 from holdfast.client.device import Client, connect
 from holdfast.client.link import Token
 from holdfast.client.session import Session
-from holdfast.protocol.frames import Answered, Ok, Position, ToolUpdate, UpdateResult
+from holdfast.protocol.frames import Answered, AnswerItem, AnswerResult, Ok, Position, ToolUpdate, UpdateResult
 
 __all__ = [
+    "AnswerItem",
+    "AnswerResult",
     "Answered",
     "Client",
     "Ok",

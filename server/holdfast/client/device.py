@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from holdfast.client.session import Session, new_ref
 from holdfast.core.errors import HoldfastError, Unavailable
 from holdfast.core.interrupts import Interrupt
 from holdfast.protocol import frames
+from holdfast.protocol.frames import AnswerItem, AnswerResult
 
 OPEN_S = 15.0
 RETRY_ATTACH_S = 1.0  # after an attach that could not be done now
@@ -144,6 +145,21 @@ class Client:
             await session.attach()
         return session
 
+    async def answer_many(self, answers: Iterable[AnswerItem], *, ref: str | None = None) -> list[AnswerResult]:
+        """Answer up to 100 interrupts, of one session or of many: one result each, in their order.
+
+        What becomes of one never touches the others: an error of an item is in its result.
+
+        Raises:
+            TooLarge, BadRequest: nothing was answered.
+        """
+        own, items = new_ref(ref), list(answers)
+        results = cast("frames.AnsweredMany", await self.command(frames.AnswerMany(own, items), own)).results
+        for item, result in zip(items, results, strict=True):
+            if result.outcome in ("won", "lost"):
+                self.session(item.session).settled(item.interrupt)
+        return results
+
     async def inbox(self) -> list[Interrupt]:
         """All open interrupts that this device's person may answer, over all sessions."""
         token = self._token() if callable(self._token) else self._token
@@ -151,10 +167,14 @@ class Client:
         headers = self._headers | ({"Authorization": f"Bearer {token}"} if token else {})
         return await read_inbox(self._where.http, headers)
 
-    # What sessions use.
-
     async def command(self, frame: frames.Frame, ref: str) -> Reply:
+        """Ask for whatever a frame of `holdfast.protocol.frames` can say, under its ref; its reply.
+
+        It is sent again until it is answered, over as many connections as that takes, and done once.
+        """
         return await self._pending.ask(self._link, ref, frames.encode(frame))
+
+    # What sessions use.
 
     def post(self, frame: frames.Frame) -> None:
         self._link.send(frames.encode(frame))

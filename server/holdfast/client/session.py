@@ -186,7 +186,7 @@ class Session:
         frame = frames.Answer(own, self.id, interrupt, status, payload)
         answered = cast("Answered", await self._line.command(frame, own))
         if answered.outcome != "recorded":
-            self._settled(interrupt)
+            self.settled(interrupt)
         return answered
 
     async def approve(
@@ -210,6 +210,26 @@ class Session:
         payload = {"approved": False} if reason is None else {"approved": False, "reason": reason}
         return await self.answer(interrupt, payload=payload, ref=ref)
 
+    async def claim(self, interrupt: str, *, for_ms: int | None = None, ref: str | None = None) -> Ok:
+        """Say "I am looking at this": for 5 minutes, or `for_ms`; 0 lets go. It keeps nobody from answering.
+
+        Raises:
+            Conflict: another's claim lasts, or it is settled; `details` has the claim or the decision.
+        """
+        own = new_ref(ref)
+        return cast("Ok", await self._line.command(frames.Claim(own, self.id, interrupt, for_ms), own))
+
+    async def withdraw(self, interrupt: str, *, reason: str | None = None, ref: str | None = None) -> Answered:
+        """Take back what was asked, as an operator: neither a yes nor a no. The agent reads the reason.
+
+        Raises:
+            Forbidden: this person is neither operator nor admin.
+        """
+        own = new_ref(ref)
+        answered = cast("Answered", await self._line.command(frames.Withdraw(own, self.id, interrupt, reason), own))
+        self.settled(interrupt)
+        return answered
+
     async def update(
         self, *updates: ToolUpdate, message: str | None = None, ref: str | None = None
     ) -> list[UpdateResult]:
@@ -219,7 +239,7 @@ class Session:
         results = cast("frames.Updated", await self._line.command(frame, own)).results
         for result in results:
             if result.interrupt is not None and result.outcome in ("won", "lost"):
-                self._settled(result.interrupt)
+                self.settled(result.interrupt)
         return results
 
     async def cancel(self, turn: str | None = None, *, ref: str | None = None) -> Ok:
@@ -274,8 +294,8 @@ class Session:
         """A command caused a turn: the one that `wait_finished` means."""
         self._caused = reply.turn or self._caused
 
-    def _settled(self, interrupt: str) -> None:
-        """Its event may still be on its way: it must not be taken for the next question meanwhile."""
+    def settled(self, interrupt: str) -> None:
+        """It was answered here. Its event may still be on its way: it must not be taken for the next question."""
         self._answered.add(interrupt)
         self._forget_answered()
 

@@ -60,5 +60,6 @@ clean:  ## Remove what checks, tests and builds left behind; keeps .venv and .da
 	@rm -rf .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mypy_cache test-results dist build
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
 
+.venv/.ready-test: client_js/package.json tests/ecosystem/package.json
 .venv/.ready-%: pyproject.toml .ci/setup
 	@PYTHON='$(PYTHON)' .ci/setup $*

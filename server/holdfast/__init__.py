@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from holdfast.gateways.minting import mint_token
     from holdfast.runtime.app import App
     from holdfast.runtime.call import Call
+    from holdfast.runtime.racing import First
     from holdfast.runtime.results import NotDone, Result, StepFailed
     from holdfast.runtime.tools import Tool, client_tool, tool
     from holdfast.runtime.turn import Turn
@@ -23,6 +24,7 @@ __all__ = [
     "Approval",
     "Approvers",
     "Call",
+    "First",
     "Match",
     "Message",
     "NotDone",
@@ -44,6 +46,7 @@ _HOME = {
     "Approval": "core.approval",
     "Approvers": "core.interrupts",
     "Call": "runtime.call",
+    "First": "runtime.racing",
     "Match": "core.policies",
     "Message": "core.messages",
     "NotDone": "runtime.results",

@@ -133,10 +133,13 @@ def test_server_and_worker_apart(agent: str, store_url: str) -> None:
     port = free_port()
     common = {"HOLDFAST_REDIS": store_url, "HOLDFAST_SECRET": SECRET}
     url = f"http://127.0.0.1:{port}"
+    assert "worker: none" in run("doctor", **common).stdout
     with (
         started("serve", "--port", str(port), **common) as server,
         started("worker", agent, **common) as worker,
     ):
+        assert server.stdout is not None
+        assert server.stdout.readline() == f"holdfast: serving on {url}\n"
         token = run("token", "alice", "--session", "*", "--can", "admin", **common).stdout.strip()
         wait_for(lambda: "agent: asker@1, served" in run("doctor", **common).stdout, "the worker is there")
         session = ask(url, token, "POST", "/v1/sessions", {"agent": "asker", "message": "hello"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -472,3 +473,94 @@ async def test_two_of_a_role_approve_edited_arguments_that_both_have_seen(store_
         turn = await session.wait_finished()
         assert turn.result == ["done", 50, {"amount": 50}]
         assert h.executions(pay) == 1
+
+
+async def test_a_long_pause_between_attempts_holds_nothing_and_outlives_the_worker(store_url: str) -> None:
+    app, tried = App(), list[int]()
+
+    def flaky() -> str:
+        tried.append(1)
+        if len(tried) < 3:
+            raise OSError("away")
+        return "there"
+
+    @app.agent("a")
+    async def agent(turn: Turn) -> str:
+        return await turn.step("fetch", flaky, retries=5, backoff="1 day")
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        await session.wait_waiting()
+        assert len(tried) == 1
+        await h.kill_worker()
+        await h.advance("1 day")
+        await wait_until(lambda: len(tried) == 2, "the second attempt")
+        await session.wait_waiting()
+        await h.advance("1 day")  # the pause has doubled
+        assert len(tried) == 2
+        await h.advance("1 day")
+        turn = await session.wait_finished()
+        assert turn.result == "there"
+        assert (await h.door.operations(turn.id))["step:fetch:1"].attempts == 3
+
+
+async def test_retries_end_in_the_failure_of_the_last_attempt(store_url: str) -> None:
+    app, tried = App(), list[int]()
+
+    def broken() -> None:
+        tried.append(1)
+        raise OSError(f"attempt {len(tried)}")
+
+    @app.agent("a")
+    async def agent(turn: Turn) -> str:
+        try:
+            await turn.step("fetch", broken, retries=2, backoff="1 ms")
+        except StepFailed as failed:
+            return failed.message
+        return "not reached"
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        assert (await session.wait_finished()).result == "attempt 3"
+
+
+async def test_a_sleep_until_an_instant(store_url: str) -> None:
+    app = App()
+
+    @app.agent("a")
+    async def agent(turn: Turn) -> list[str]:
+        errors = list[str]()
+        for wrong in ({}, {"duration": "1 s", "until": turn.now()}, {"until": turn.now().replace(tzinfo=None)}):
+            try:
+                await turn.sleep(**wrong)
+            except ValueError as error:
+                errors.append(str(error))
+        assert len(errors) == 3
+        began = turn.now()
+        await turn.sleep(until=began - timedelta(days=1))  # past: no wait
+        await turn.sleep(until=began + timedelta(days=9))
+        return [str((turn.now() - began).days)]
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        await session.wait_waiting()
+        await h.advance("8 days")
+        assert (await session.wait_waiting()).status == "waiting"
+        await h.advance("1 day")
+        assert (await session.wait_finished()).result == ["9"]
+
+
+async def test_the_last_progress_stands_in_the_snapshot(store_url: str) -> None:
+    app = App()
+
+    @app.agent("a")
+    async def agent(turn: Turn) -> None:
+        await turn.progress({"done": 1, "of": 3})
+        await turn.progress({"done": 2, "of": 3})
+        await turn.gate("go on")
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        assert (await session.wait_waiting()).progress == {"done": 2, "of": 3}
+        await session.approve(await session.wait_interrupt(kind="gate"))
+        assert (await session.wait_finished()).progress == {"done": 2, "of": 3}

@@ -38,7 +38,7 @@ async def serve(settings: Settings) -> None:
     """A server, until it is told to stop."""
     listener = listen(settings)
     async with wiring.opened(settings, "holdfast-server") as store, wiring.serving(settings, store) as server:
-        await _serve(server, listener)
+        await _serve(server, listener, lambda: click.echo(f"holdfast: serving on {_address(settings, listener)}"))
 
 
 async def work(settings: Settings, target: str) -> None:
@@ -76,9 +76,11 @@ async def examine(settings: Settings) -> list[str]:
         assert info is not None
         found = [f"store: {info.server} {info.version}, {store.keys.partitions} partitions; it takes commits"]
         found += [f"note: {note}" for note in info.notes]
-        for manifest in await store.manifests.all():
-            served = await store.manifests.is_served(manifest.queue)
-            found.append(f"agent: {manifest.queue}, {'served' if served else 'no worker'}")
+        queues = [manifest.queue for manifest in await store.manifests.all()]
+        served = [queue for queue in queues if await store.manifests.is_served(queue)]
+        found += [f"agent: {queue}, {'served' if queue in served else 'no worker'}" for queue in queues]
+        if not served:
+            found.append("worker: none; turns wait until one runs (holdfast worker PATH_OR_MODULE:app)")
         found.append("secret: set" if settings.secret else "secret: not set (HOLDFAST_SECRET)")
         return found
 
@@ -187,9 +189,13 @@ def _already_heard(_sign: int, _frame: FrameType | None) -> None:
 
 def _link(settings: Settings, listener: socket.socket, *, lan: bool) -> str:
     """The address to open, with a token in its fragment, which no browser sends to anybody."""
-    port = listener.getsockname()[1]
-    host = lan_address() if lan else (settings.host if is_loopback(settings.host) else "localhost")
     rights: list[Right] = [*USUAL_RIGHTS, "mint", "admin"]
     token = mint_token(DEV_SUBJECT, roles=[OPERATOR], sessions=["*"], can=rights, ttl=DEV_TTL, secret=settings.secret)
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}/#token={token}"
+    host = lan_address() if lan else (settings.host if is_loopback(settings.host) else "localhost")
+    return f"{_address(replace(settings, host=host), listener)}/#token={token}"
+
+
+def _address(settings: Settings, listener: socket.socket) -> str:
+    """Where it listens. The port is the socket's: 0 took any that was free."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 UNITS_MS = {
     "ms": 1,
@@ -34,6 +34,17 @@ def milliseconds(duration: Duration) -> int:
     if total <= 0:
         raise ValueError(f"{duration!r}: a duration must be longer than nothing")
     return total
+
+
+def instant_ms(instant: datetime) -> int:
+    """The instant in milliseconds since 1970.
+
+    Raises:
+        ValueError: it has no time zone.
+    """
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant.isoformat()} has no time zone: write datetime(…, tzinfo=ZoneInfo('Europe/Berlin'))")
+    return int(instant.timestamp() * 1_000)
 
 
 def _parse(text: object) -> int:

@@ -12,8 +12,10 @@ from holdfast.core.policies import Judged
 OPERATIONS_MAX = 1_000  # a turn; a loop that needs more is several turns
 OPERATIONS_MAX_BYTES = 8 * 1024 * 1024  # a turn, all operations together
 
-#: What an author asked for. `text` is what the agent wrote between two others.
-OperationKind = Literal["tool", "client_tool", "step", "stream", "ask", "form", "gate", "sleep", "text", "observed"]
+#: What an author asked for. `text` is what the agent wrote between two others; `first` is which of several won.
+OperationKind = Literal[
+    "tool", "client_tool", "step", "stream", "ask", "form", "gate", "sleep", "text", "observed", "first"
+]
 #:   waiting   an interrupt or a deadline is open for it, or was and has not been carried on yet
 #:   started   its effect may have happened (written before execute)
 #:   asking    its body waits for a human, and will be run again from the top

@@ -32,7 +32,7 @@ from holdfast.core.identity import By
 from holdfast.core.records import Record
 from holdfast.core.session import SessionRecord
 
-LAPSES_MAX = 10  # workers that one turn may cost before an operator must look at it
+LAPSES_MAX = 10  # workers that one turn may cost at the same place before an operator must look at it
 LEASE_MS = 12_000  # three missed heartbeats; a turn is taken over at most 15 s after its worker was killed
 
 TurnStatus = Literal["queued", "ready", "running", "waiting", "blocked", "finished"]
@@ -90,8 +90,12 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     message: str
     #: Ids of interrupts that are open for it, and names of its timers.
     open: tuple[str, ...] = ()
-    #: Leases that ran out since it last waited or was retried.
+    #: It waits for the first of them, not for all (`turn.first`).
+    race: bool = False
+    #: Leases that ran out in a row: since it last waited, was retried, or recorded something as done.
     lapses: int = 0
+    #: Operations that were done when a lease of it last ran out.
+    done_at_lapse: int = 0
     #: How often it was taken: the number of its next fence.
     takes: int = 0
     started: bool = False
@@ -166,13 +170,13 @@ def heartbeat(turn: TurnRecord, writer: Writer, lease_ms: int = LEASE_MS) -> Com
     return Commit(turn.session, "heartbeat", by=writer, set_deadlines=[Deadline("lease", turn.id, in_ms=lease_ms)])
 
 
-def wait(turn: TurnRecord, writer: Writer) -> Commit:
+def wait(turn: TurnRecord, writer: Writer, race: tuple[str, ...] = ()) -> Commit:
     """Nothing can go on: let go of the turn, unless the last answer has come meanwhile; then it goes on at once.
 
-    The commit guards the same version as every closing of its interrupts, so that of an answer and this exactly one
-    comes first and the other one sees it.
+    Of those in `race`, the first answer is enough. The commit guards the same version as every closing of its
+    interrupts, so that of an answer and this exactly one comes first and the other one sees it.
     """
-    if not turn.open:
+    if not turn.open or any(name not in turn.open for name in race):
         return Commit(
             turn.session,
             "resume",
@@ -184,19 +188,22 @@ def wait(turn: TurnRecord, writer: Writer) -> Commit:
         turn.session,
         "wait",
         by=writer,
-        puts=[replace(turn, status=_step(turn, "wait"), lapses=0)],
+        puts=[replace(turn, status=_step(turn, "wait"), lapses=0, race=bool(race))],
         events=[TurnWaiting(turn=turn.id, open=turn.open)],
         **_let_go(turn),
     )
 
 
 def close_open(turn: TurnRecord, name: str) -> tuple[TurnRecord, list[Event], list[Job]]:
-    """One thing that the turn waited for is settled. When it was the last, the turn goes on: exactly once."""
+    """One thing that the turn waited for is settled. When it was the last, or it waited for the first, it goes on.
+
+    Exactly once: who goes on is not waiting any more.
+    """
     left = tuple(other for other in turn.open if other != name)
     changed = replace(turn, open=left)
-    if left or turn.status != "waiting" or name not in turn.open:
+    if (left and not turn.race) or turn.status != "waiting" or name not in turn.open:
         return changed, [], []
-    ready = replace(changed, status=_step(turn, "resume"))
+    ready = replace(changed, status=_step(turn, "resume"), race=False)
     return ready, [TurnResumed(turn=turn.id)], [turn.job]
 
 
@@ -226,10 +233,13 @@ def release(turn: TurnRecord, by: Writer | None = None) -> Commit:
     )
 
 
-def lapse(turn: TurnRecord) -> Commit:
-    """Its lease ran out: the turn is anybody's again. One whose workers die again and again is blocked."""
-    lapses = turn.lapses + 1
-    counted = replace(turn, lapses=lapses)
+def lapse(turn: TurnRecord, done: int = 0) -> Commit:
+    """Its lease ran out: the turn is anybody's again. One whose workers die again and again is blocked.
+
+    `done` operations are recorded as done. A long turn that gets on between two deaths is not one that kills.
+    """
+    lapses = 1 if done > turn.done_at_lapse else turn.lapses + 1
+    counted = replace(turn, lapses=lapses, done_at_lapse=done)
     if lapses >= LAPSES_MAX:
         commit = block(counted, "workers_die", f"Its worker was lost {lapses} times in a row.")
     else:

@@ -136,7 +136,7 @@ async def decision_of(x: Execution, interrupt: str | None) -> Decision:
     """The decision, or a wait that ends when the function is run again."""
     record = x.journal.interrupts.get(interrupt or "")
     if record is None or record.decision is None:
-        await x.branches.suspend()
+        await x.branches.suspend(interrupt or "")
     assert record is not None
     assert record.decision is not None
     return record.decision

@@ -80,6 +80,8 @@ class Execution:
         #: The function is dropped: what its `finally` blocks ask for does not happen. Never taken back, for it may
         #: be one that does not unwind.
         self.sealed = False
+        #: What the turn lets go to wait for, where the first of it is enough.
+        self.race: tuple[str, ...] = ()
         self._writing = False
         self._task: asyncio.Task[Any] | None = None
 
@@ -101,40 +103,44 @@ class Execution:
 
     async def one(self, asked: Asked[T]) -> T:
         """Perform one operation of the function."""
-        self._check_task()
-        key, place = await self._enter([asked])
+        self.check_task()
+        key, place = await self.enter([asked])
         return await self.guarded(asked.perform(key[0], place))
 
     async def batch(self, asked: tuple[Asked[Any], ...]) -> list[Any]:
         """Perform several at once. Waits for all, then raises the first failure, if there was one."""
-        self._check_task()
-        keys, place = await self._enter(list(asked))
+        self.check_task()
+        keys, place = await self.enter(list(asked))
         self.branches.split(len(asked))
         tasks = [
-            asyncio.create_task(self._branch(one.perform(key, place)), name=f"{self.turn.id} {key}")
+            asyncio.create_task(self.branch(one.perform(key, place)), name=f"{self.turn.id} {key}")
             for one, key in zip(asked, keys, strict=True)
         ]
         try:
             results = await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            await _end_all(tasks)
+            await end_all(tasks)
         self.branches.whole()
         for result in results:
             if isinstance(result, BaseException):
                 raise result
         return results
 
-    async def _enter(self, asked: list[Asked[Any]]) -> tuple[list[str], int]:
+    async def enter(self, asked: list[Asked[Any]], *, race: bool = False) -> tuple[list[str], int]:
+        """Begin a place of the function with these operations: their keys, last that of a race, and the place."""
         if self.sealed or self.halted or self.turn.cancel:
             await self._halt()
         keys = [self.journal.name(one.kind, one.name) for one in asked]
+        if race:
+            keys.append(self.journal.name("first", "first"))
         await self.end_text()
         try:
             return keys, self.journal.enter(keys)
         except HoldfastError as error:
             return await self.give_up(error)
 
-    async def _branch(self, performing: Awaitable[T]) -> T:
+    async def branch(self, performing: Awaitable[T]) -> T:
+        """One of several operations of a place."""
         try:
             return await self.guarded(performing)
         finally:
@@ -166,7 +172,8 @@ class Execution:
         self.changed.set()
         await asyncio.get_running_loop().create_future()
 
-    def _check_task(self) -> None:
+    def check_task(self) -> None:
+        """Raises RuntimeError in any task but the function's own."""
         if asyncio.current_task() is not self._task:
             raise RuntimeError(
                 "turn.* was used in a task of your own making: replay could not follow it. "
@@ -177,7 +184,7 @@ class Execution:
 
     async def write(self, text: str) -> None:
         """Stream text. Consecutive writes share a part; what a former run recorded is passed over."""
-        self._check_task()
+        self.check_task()
         if self.sealed or self.journal.writing_is_settled or not text:
             return
         part = f"text-{self.journal.place}"
@@ -197,7 +204,7 @@ class Execution:
 
     async def chunk(self, chunk: dict[str, Any]) -> None:
         """Stream a chunk of the author's own, between texts."""
-        self._check_task()
+        self.check_task()
         if not (self.sealed or self.journal.writing_is_settled):
             await self.end_text()
             await self.emit(chunk, self.journal.text_key)
@@ -218,7 +225,8 @@ class Execution:
         return self.broken if isinstance(self.broken, ReplayDiverged) else None
 
 
-async def _end_all(tasks: list[asyncio.Task[Any]]) -> None:
+async def end_all(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel what of them is still under way, and return when it has ended."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

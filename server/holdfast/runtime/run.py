@@ -171,6 +171,7 @@ class Run:
             if x.turn.cancel and not x.branches.executing:
                 return "cancelled"
             if x.branches.all_wait:
+                x.race = x.branches.race  # now: the branches are gone when the function is dropped
                 return "waiting"
             if self._stopping and not x.branches.executing:
                 return "released"
@@ -189,7 +190,7 @@ class Run:
                 await self._ended(x, function)
             case "waiting":
                 try:
-                    await x.writer.close(_waiting, ended=False, journal=x.journal)
+                    await x.writer.close(lambda t, w: _waiting(t, w, x.race), ended=False, journal=x.journal)
                 except CancelledMeanwhile:
                     await self._end(x, "cancelled", who=x.turn.cancel)
                 return x.turn.status == "running"
@@ -283,10 +284,10 @@ class CancelledMeanwhile(Exception):
     """Somebody cancelled the turn while it was about to wait: as a waiting one, nobody would look at it again."""
 
 
-def _waiting(turn: TurnRecord, writer: Writer) -> Commit:
+def _waiting(turn: TurnRecord, writer: Writer, race: tuple[str, ...]) -> Commit:
     if turn.cancel is not None:
         raise CancelledMeanwhile
-    return turns.wait(turn, writer)
+    return turns.wait(turn, writer, race)
 
 
 async def finishing(

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
-import stamina
 from msgspec.structs import replace
 
 from holdfast.core import asking as core_asking
@@ -21,6 +20,23 @@ from holdfast.runtime.branches import was_asked_to_stop
 from holdfast.runtime.execution import Execution
 from holdfast.runtime.results import StepFailed
 
+HELD_MS = 5_000  # a longer pause between two attempts is a sleep of the turn: the worker lets go meanwhile
+PAUSE_MS = 100  # after the first failed attempt, if nothing else is said; doubles
+PAUSE_MAX_MS = 3_600_000  # what failed for hours is not mended by the minute
+
+
+class Again(msgspec.Struct, frozen=True):
+    """How long a step may take, and how it is tried again."""
+
+    retries: int = 0
+    timeout_ms: int | None = None
+    #: After the first failed attempt; doubles.
+    backoff_ms: int = PAUSE_MS
+
+    def pause_ms(self, attempts: int) -> int:
+        """How long to wait after so many failed attempts."""
+        return min(self.backoff_ms * 2 ** min(attempts - 1, 40), PAUSE_MAX_MS)
+
 
 async def step(
     x: Execution,
@@ -29,23 +45,43 @@ async def step(
     name: str,
     fn: Callable[..., Any],
     args: tuple[Any, ...],
-    retries: int = 0,
-    timeout_ms: int | None = None,
+    again: Again | None = None,
 ) -> Any:
     """Do something, and keep what it gave. Until that is recorded it may be done again: at least once.
 
     Raises:
         StepFailed: it raised, and so it does on every replay.
     """
-    operation = x.journal.operations.get(key)
-    if operation is None:
-        with x.branches.effect():
-            operation = Operation(x.turn.id, key, "step", "done", place=place)
-            operation = await _attempt(x, operation, name, fn, args, retries, timeout_ms)
-            await _record(x, operation)
+    again = again or Again()
+    operation = x.journal.operations.get(key) or Operation(x.turn.id, key, "step", "waiting", place=place)
+    while operation.status != "done":
+        if timer_name(key) in x.turn.open:
+            await x.branches.suspend(timer_name(key))
+        operation = await _once_more(x, operation, name, fn, args, again)
     if operation.failure is not None:
         raise StepFailed(name, operation.failure.type, operation.failure.message)
     return _revive(fn, operation.value)
+
+
+async def _once_more(
+    x: Execution, operation: Operation, name: str, fn: Callable[..., Any], args: tuple[Any, ...], again: Again
+) -> Operation:
+    """One attempt: its outcome is recorded, or the pause after it passes."""
+    x.writer.check_lease()
+    tried = replace(operation, attempts=operation.attempts + 1)
+    with x.branches.effect():
+        done = await _attempt(x, replace(tried, status="done", due_ms=None), name, fn, args, again.timeout_ms)
+        if done.outcome == "done" or tried.attempts > again.retries:
+            await _record(x, done)
+            return done
+    pause_ms = again.pause_ms(tried.attempts)
+    if pause_ms < HELD_MS:
+        await asyncio.sleep(pause_ms / 1_000)
+        return tried
+    waiting = replace(tried, status="waiting", due_ms=x.writer.now_ms() + pause_ms)
+    await x.writer.commit(lambda turn, writer: core_asking.sleeping(turn, writer, waiting), x.journal)
+    x.journal.record(waiting)
+    return waiting
 
 
 async def _attempt(
@@ -54,25 +90,21 @@ async def _attempt(
     name: str,
     fn: Callable[..., Any],
     args: tuple[Any, ...],
-    retries: int,
     timeout_ms: int | None,
 ) -> Operation:
     try:
-        async for attempt in stamina.retry_context(on=Exception, attempts=retries + 1, timeout=None):
-            with attempt:
-                async with asyncio.timeout(timeout_ms / 1_000 if timeout_ms else None):
-                    value = await _run(fn, args)
-                kept = msgspec.json.decode(msgspec.json.encode(value))
-                _revive(fn, kept)
-                return replace(operation, outcome="done", value=kept)
+        async with asyncio.timeout(timeout_ms / 1_000 if timeout_ms else None):
+            value = await _run(fn, args)
+        kept = msgspec.json.decode(msgspec.json.encode(value))
+        _revive(fn, kept)
+        return replace(operation, outcome="done", value=kept)
     except asyncio.CancelledError as error:
         if was_asked_to_stop():
             raise
         return replace(operation, outcome="failed", failure=Failure("CancelledError", str(error)))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a step's failure is recorded, whatever it is
-        x.log.info("step failed", step=name, error=repr(error))
+        x.log.info("step failed", step=name, attempt=operation.attempts, error=repr(error))
         return replace(operation, outcome="failed", failure=Failure(type(error).__name__, str(error)))
-    raise AssertionError("stamina returns or raises")
 
 
 async def stream(
@@ -102,15 +134,14 @@ async def stream(
     return value
 
 
-async def sleep(x: Execution, key: str, place: int, duration_ms: int) -> None:
-    """Let go of the turn until the time has come."""
+async def sleep(x: Execution, key: str, place: int, due_ms: Callable[[], int]) -> None:
+    """Let go of the turn until the time has come. When that is, is asked once, and recorded."""
     if key not in x.journal.operations:
-        due = x.writer.now_ms() + duration_ms
-        operation = Operation(x.turn.id, key, "sleep", "waiting", place=place, due_ms=due)
+        operation = Operation(x.turn.id, key, "sleep", "waiting", place=place, due_ms=due_ms())
         await x.writer.commit(lambda turn, writer: core_asking.sleeping(turn, writer, operation), x.journal)
         x.journal.record(operation)
     if timer_name(key) in x.turn.open:
-        await x.branches.suspend()
+        await x.branches.suspend(timer_name(key))
 
 
 def observe(x: Execution, name: str, look: Callable[[], Any]) -> Any:

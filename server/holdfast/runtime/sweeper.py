@@ -123,7 +123,9 @@ class Sweeper:
             await self._drop(session_of(turn), name)
             return
         log.warning("a worker is gone", turn=turn)
-        await self._commit(turns.lapse(record), view.epoch)
+        operations = await self._backend.door.operations(turn)
+        done = sum(operation.status == "done" for operation in operations.values())
+        await self._commit(turns.lapse(record, done), view.epoch)
 
     async def _ring(self, turn: str, operation: str, name: str) -> None:
         view = await self._backend.door.read(session_of(turn), turns=(turn,))

@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
-from holdfast.core.durations import Duration, milliseconds
+from holdfast.core.durations import Duration, instant_ms, milliseconds
 from holdfast.core.messages import Message
 from holdfast.core.turns import Requester
-from holdfast.runtime import asking, stepping
+from holdfast.runtime import asking, racing, stepping
 from holdfast.runtime.calling import ToolCall
 from holdfast.runtime.deciding import Reply
 from holdfast.runtime.execution import Asked, Execution
+from holdfast.runtime.racing import First
 from holdfast.runtime.results import Result
+from holdfast.runtime.stepping import Again
 from holdfast.runtime.tools import Tool
 
 P = ParamSpec("P")
@@ -91,10 +93,18 @@ class Turn:
         *args: Any,
         retries: int = 0,
         timeout: Duration | None = None,
+        backoff: Duration | None = None,
     ) -> Asked[R]: ...
     @overload
     def step(
-        self, name: str, fn: Callable[..., R], /, *args: Any, retries: int = 0, timeout: Duration | None = None
+        self,
+        name: str,
+        fn: Callable[..., R],
+        /,
+        *args: Any,
+        retries: int = 0,
+        timeout: Duration | None = None,
+        backoff: Duration | None = None,
     ) -> Asked[R]: ...
     def step(
         self,
@@ -104,13 +114,18 @@ class Turn:
         *args: Any,
         retries: int = 0,
         timeout: Duration | None = None,
+        backoff: Duration | None = None,
     ) -> Asked[Any]:
         """Do something and keep what it gave. Until that is recorded it may be done again.
+
+        `timeout` is of one attempt. `backoff` is the pause before the second one (100 ms); it doubles, up to an hour.
+        A pause of 5 s or more is a sleep: nothing is held meanwhile, and the attempts outlive any worker.
 
         Raises StepFailed, in every run alike, when `fn` raised after all retries.
         """
         x, limit = self._x, None if timeout is None else milliseconds(timeout)
-        return Asked(x, "step", name, lambda key, place: stepping.step(x, key, place, name, fn, args, retries, limit))
+        again = Again(retries, limit, stepping.PAUSE_MS if backoff is None else milliseconds(backoff))
+        return Asked(x, "step", name, lambda key, place: stepping.step(x, key, place, name, fn, args, again))
 
     def stream(self, name: str, fn: Callable[P, AsyncIterator[Any]], /, *args: P.args, **_: P.kwargs) -> Asked[str]:
         """Stream the texts (or chunks) that a generator yields: one's own model. A replay returns the recorded text."""
@@ -132,10 +147,18 @@ class Turn:
         x, asked = self._x, stepping.gate(name, payload, options)
         return Asked(x, "gate", name, lambda key, place: asking.ask(x, asked, "gate", key, place))
 
-    def sleep(self, duration: Duration) -> Asked[None]:
-        """Wait: for seconds or months, holding nothing."""
-        x, length = self._x, milliseconds(duration)
-        return Asked(x, "sleep", "sleep", lambda key, place: stepping.sleep(x, key, place, length))
+    def sleep(self, duration: Duration | None = None, *, until: datetime | None = None) -> Asked[None]:
+        """Wait for so long, or until an instant: seconds or months, holding nothing. What is past is no wait.
+
+        Raises ValueError when neither or both are given, or the instant has no time zone.
+        """
+        x = self._x
+        if (duration is None) == (until is None):
+            raise ValueError("sleep: give a duration or until=, one of the two")
+        length = 0 if duration is None else milliseconds(duration)
+        at_ms = None if until is None else instant_ms(until)
+        due = lambda: x.writer.now_ms() + length if at_ms is None else at_ms  # noqa: E731
+        return Asked(x, "sleep", "sleep", lambda key, place: stepping.sleep(x, key, place, due))
 
     @overload
     async def all(self, a: Asked[A], b: Asked[B], /) -> tuple[A, B]: ...
@@ -148,6 +171,24 @@ class Turn:
     async def all(self, *operations: Asked[Any]) -> tuple[Any, ...]:
         """Several operations at once. Waits for all of them, then raises the first StepFailed, if there was one."""
         return tuple(await self._x.batch(operations)) if operations else ()
+
+    @overload
+    async def first(self, a: Asked[A], b: Asked[B], /) -> First[A | B]: ...
+    @overload
+    async def first(self, a: Asked[A], b: Asked[B], c: Asked[C], /) -> First[A | B | C]: ...
+    @overload
+    async def first(self, a: Asked[A], b: Asked[B], c: Asked[C], d: Asked[D], /) -> First[A | B | C | D]: ...
+    @overload
+    async def first(self, *operations: Asked[A]) -> First[A]: ...
+    async def first(self, *operations: Asked[Any]) -> First[Any]:
+        """Several operations at once, until the first is settled: `nth, value = await turn.first(...)`.
+
+        The others are withdrawn, on every device; what runs already is finished and recorded. Who won is recorded.
+        Raises StepFailed when the first is a step that failed; ValueError without operations.
+        """
+        if not operations:
+            raise ValueError("first: give at least one operation")
+        return await racing.first(self._x, operations)
 
     # What everybody sees.
 
@@ -170,7 +211,7 @@ class Turn:
         await self._x.chunk(chunk)
 
     async def progress(self, progress: Any) -> None:
-        """Show how far the turn is. Not recorded."""
+        """Show how far the turn is: the last word on it stands in every snapshot. Not recorded."""
         await self._x.progress(progress)
 
     # What would differ in another run.

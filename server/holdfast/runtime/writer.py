@@ -21,7 +21,7 @@ from holdfast.core.turns import LEASE_MS, TurnRecord
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.transcript import Transcript
 from holdfast.store.backoff import Backoff
-from holdfast.store.door import Done, Door, NotDone, Written
+from holdfast.store.door import Done, Door, NotDone, View, Written
 from holdfast.store.instructions import ERASED_MAX
 from holdfast.store.log import Log
 
@@ -263,6 +263,10 @@ class TurnWriter:
         if current.version != self.turn.version:
             self.turn, self._foreign = current, True
         return current
+
+    async def read(self, interrupts: tuple[str, ...]) -> View:
+        """These interrupts of the turn as they are now."""
+        return await self._until_known(lambda: self._door.read(self.turn.session, interrupts=interrupts))
 
     def loaded(self, head: int) -> None:
         """The transcript is that of the log up to `head`."""

@@ -133,6 +133,32 @@ def test_waiting_for_what_has_come_already_goes_on_at_once() -> None:
     assert (commit.fences, commit.drop_deadlines, commit.jobs) == ({}, [], [])
 
 
+def test_a_race_goes_on_with_the_first_and_only_once() -> None:
+    waiting = put(turns.wait(turn(open=("i_1.s", "i_2.s")), WRITER, ("i_1.s", "i_2.s")), "t_1.s")
+    assert (waiting.status, waiting.race) == ("waiting", True)
+    ready, events, jobs = turns.close_open(waiting, "i_1.s")
+    assert (ready.status, ready.open, ready.race) == ("ready", ("i_2.s",), False)
+    assert (events, jobs) == ([TurnResumed("t_1.s")], [Job("t_1.s", "a@1")])
+    assert turns.close_open(ready, "i_2.s")[1:] == ([], [])
+
+
+def test_a_race_that_was_won_before_the_worker_let_go_goes_on_at_once() -> None:
+    commit = turns.wait(turn(open=("i_2.s",)), WRITER, ("i_1.s", "i_2.s"))
+    assert put(commit, "t_1.s").status == "running"
+    assert commit.events == [TurnResumed("t_1.s")]
+
+
+def test_only_deaths_at_the_same_place_count() -> None:
+    first = put(turns.lapse(turn(lapses=4, done_at_lapse=2), done=2), "t_1.s")
+    assert (first.lapses, first.done_at_lapse) == (5, 2)
+    further = put(turns.lapse(first_running(first), done=3), "t_1.s")
+    assert (further.lapses, further.done_at_lapse) == (1, 3)
+
+
+def first_running(record: TurnRecord) -> TurnRecord:
+    return replace(record, status="running")
+
+
 def test_both_ends_of_the_race_guard_the_same_version() -> None:
     waiting = put(turns.wait(turn(open=("i_1.s",)), WRITER), "t_1.s")
     closing, _, _ = turns.close_open(turn(open=("i_1.s",)), "i_1.s")

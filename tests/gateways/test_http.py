@@ -231,11 +231,6 @@ async def test_a_body_that_says_not_how_long_it_is_is_bounded_too(rest: Web) -> 
     assert sum(sent) <= 512 * 1024  # and no more was taken
 
 
-async def test_what_is_not_built_yet_says_so(rest: Web) -> None:
-    refused = await rest.get("/v1/gates")
-    assert (refused.status_code, code(refused)) == (501, "not_implemented")
-
-
 async def test_what_is_no_route_is_a_problem_too(rest: Web) -> None:
     assert (await rest.get("/v1/nothing")).status_code == 404
     refused = await rest.ask("PATCH", "/v1/sessions")

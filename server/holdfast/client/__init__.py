@@ -13,15 +13,27 @@ one of `holdfast.core.errors`.
 
 from holdfast.client.attachment import Renewed, Seen
 from holdfast.client.device import Client, connect
+from holdfast.client.gate import Gate
 from holdfast.client.link import Token
 from holdfast.client.session import Session
-from holdfast.protocol.frames import Answered, AnswerItem, AnswerResult, Ok, Position, ToolUpdate, UpdateResult
+from holdfast.protocol.frames import (
+    Answered,
+    AnswerItem,
+    AnswerResult,
+    GateShown,
+    Ok,
+    Position,
+    ToolUpdate,
+    UpdateResult,
+)
 
 __all__ = [
     "AnswerItem",
     "AnswerResult",
     "Answered",
     "Client",
+    "Gate",
+    "GateShown",
     "Ok",
     "Position",
     "Renewed",

@@ -11,7 +11,8 @@ from typing import Any, cast
 import msgspec
 
 from holdfast.client.address import Address, parse
-from holdfast.client.inbox import read_inbox
+from holdfast.client.gate import Followed, Gate
+from holdfast.client.inbox import read_gate, read_inbox
 from holdfast.client.link import Link, State, Token
 from holdfast.client.pending import Pending
 from holdfast.client.reconnecting import Waits
@@ -76,6 +77,7 @@ class Client:
         self._link = Link(where.websocket, self._token, self, device=device, headers=self._headers, waits=waits)
         self._pending = Pending()
         self._sessions: dict[str, Session] = {}
+        self._followed = Followed()
         self._changed = asyncio.Event()
         self._error: HoldfastError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -162,10 +164,20 @@ class Client:
 
     async def inbox(self) -> list[Interrupt]:
         """All open interrupts that this device's person may answer, over all sessions."""
+        return await read_inbox(self._where.http, await self._authorized())
+
+    def gate(self, gate: str, *, session: str | None = None) -> Gate:
+        """The gate of this id: one of ours, by the name that we give it (in `session`, if it is to stand there);
+        or any, by its interrupt's id. Nothing is asked of the server yet."""
+        return Gate(gate, session, self, self._look, self._followed)
+
+    async def _look(self, gate: str, session: str | None) -> frames.GateShown:
+        return await read_gate(self._where.http, await self._authorized(), gate, session)
+
+    async def _authorized(self) -> dict[str, str]:
         token = self._token() if callable(self._token) else self._token
         token = await token if inspect.isawaitable(token) else token
-        headers = self._headers | ({"Authorization": f"Bearer {token}"} if token else {})
-        return await read_inbox(self._where.http, headers)
+        return self._headers | ({"Authorization": f"Bearer {token}"} if token else {})
 
     async def command(self, frame: frames.Frame, ref: str) -> Reply:
         """Ask for whatever a frame of `holdfast.protocol.frames` can say, under its ref; its reply.
@@ -192,7 +204,14 @@ class Client:
             case frames.EventFrame() | frames.Attached() | frames.Gap() | frames.Presence():
                 if session := self._sessions.get(frame.session):
                     session.received(frame)
-            case frames.Ok() | frames.Answered() | frames.AnsweredMany() | frames.Updated() | frames.Page():
+            case (
+                frames.Ok()
+                | frames.Answered()
+                | frames.AnsweredMany()
+                | frames.Updated()
+                | frames.Gated()
+                | frames.Page()
+            ):
                 self._pending.settle(frame.ref, frame)
             case frames.Error():
                 self._refused(frame)

@@ -1,4 +1,4 @@
-"""The inbox, over REST: what a device reads without attaching to anything."""
+"""The inbox and gates, over REST: what a device reads without attaching to anything."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import msgspec
 from holdfast.client.replies import error_of
 from holdfast.core.errors import HoldfastError, Unavailable
 from holdfast.core.interrupts import Interrupt
+from holdfast.protocol.frames import GateShown
 
 TIMEOUT_S = 10.0
 PAGES_MAX = 20  # a longer inbox is for a screen that pages
@@ -34,6 +35,13 @@ async def read_inbox(http: str, headers: dict[str, str]) -> list[Interrupt]:
         if not cursor:
             break
     return found
+
+
+async def read_gate(http: str, headers: dict[str, str], gate: str, session: str | None) -> GateShown:
+    """A gate as it stands. Raises NotFound, Gone, Forbidden, Unavailable."""
+    query = f"?{urllib.parse.urlencode({'session': session})}" if session else ""
+    shown = await asyncio.to_thread(_get, f"{http}/v1/gates/{urllib.parse.quote(gate, safe='')}{query}", headers)
+    return msgspec.convert(shown, GateShown)
 
 
 def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:

@@ -27,10 +27,9 @@ async def delete(backend: Backend, principal: Principal, session: str, ref: str,
 
     def decide(view: View) -> Commit | Need:
         record = owned(view, principal)
-        if record.active is None:
-            return _bury(record, None, principal, via, ref)
-        missing = lacking(view, turns=(record.active,))
-        return missing or _bury(record, view.turns[record.active], principal, via, ref)
+        waiting = (*filter(None, (record.active,)), *record.gates)
+        missing = lacking(view, turns=waiting)
+        return missing or _bury(record, [view.turns[turn] for turn in waiting], principal, via, ref)
 
     command = command_id(principal, ref, {"type": "session.delete", "session": session})
     outcome = await attempt(backend, session, command, decide)
@@ -46,7 +45,7 @@ async def erase_piece(backend: Backend, session: str) -> bool:
     return await erasure.erase_piece(backend.door.connection, backend.door.keys, session)
 
 
-def _bury(record: SessionRecord, turn: TurnRecord | None, principal: Principal, via: str, ref: str) -> Commit:
+def _bury(record: SessionRecord, waiting: list[TurnRecord], principal: Principal, via: str, ref: str) -> Commit:
     commit = Commit(
         record.id,
         "bury",
@@ -58,7 +57,7 @@ def _bury(record: SessionRecord, turn: TurnRecord | None, principal: Principal, 
         audit=[AuditEntry("session.deleted", record.id, principal.by, via=via, ref=ref)],
         reply=stored_ok(record.id),
     )
-    if turn is not None:
+    for turn in waiting:
         _void(commit, turn)
     return commit
 

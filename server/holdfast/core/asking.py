@@ -22,7 +22,7 @@ from holdfast.core.voting import VOTED_ON
 OPEN_MAX = 100
 
 
-def opening(turn: TurnRecord, writer: Writer, shown: Interrupt, operation: Operation) -> Commit:
+def opening(turn: TurnRecord, writer: Writer | None, shown: Interrupt, operation: Operation) -> Commit:
     """Put `shown` before people, as what `operation` waits for. The turn itself goes on until nothing else can.
 
     Raises:

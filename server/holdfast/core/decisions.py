@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.core import interrupts, turns, voting
+from holdfast.core import gates, interrupts, turns, voting
 from holdfast.core.audit import AuditEntry, digest
 from holdfast.core.commit import Commit, Notice
 from holdfast.core.deadlines import member
@@ -274,6 +274,9 @@ def close(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, dec
     """The commit by which `decision` settles one open interrupt."""
     commit = Commit(session.id, "decide")
     closing = settle(commit, session, record, decision)
+    if turn.external:
+        gates.finish(commit, session, turn, decision)
+        return commit
     changed, events, jobs = turns.close_open(turn, closing.id)
     commit.puts.append(changed)
     commit.events.extend(events)
@@ -347,7 +350,7 @@ def closing_chunks(shown: Interrupt, decision: Decision) -> list[dict[str, Any]]
 
 def approves(decision: Decision) -> bool:
     """Only a resolved decision whose payload says JSON `true` is a yes (promise 7)."""
-    return decision.status == "resolved" and decision.body.get("approved") is True
+    return decision.approved
 
 
 def not_answered(decision: Decision) -> str:

@@ -14,6 +14,7 @@
     │   ├── Gone                  gone               the session was deleted
     │   ├── Conflict              conflict           true of other records than those there are
     │   │   ├── RefReused             ref_reused         this ref already named another command
+    │   │   ├── GateReused            gate_reused        this id already named another gate
     │   │   └── AlreadyExists         already_exists
     │   ├── UnknownAgent          unknown_agent
     │   ├── LimitReached          limit_reached
@@ -128,6 +129,12 @@ class RefReused(Conflict):
     """This ref already named a command with another body; make a new ref."""
 
     code = "ref_reused"
+
+
+class GateReused(Conflict):
+    """This id already named a gate that asks something else; take a new id."""
+
+    code = "gate_reused"
 
 
 class AlreadyExists(Conflict):

@@ -38,6 +38,16 @@ def turn_id(session: str, subject: str, ref: str) -> TurnId:
     return TurnId(f"t_{_digest('turn', session, subject, ref)}.{session}")
 
 
+def gate_session_id(subject: str, gate: str) -> SessionId:
+    """The session of a gate that `subject` asks for by the name `gate`: asked again, it is the same one."""
+    return SessionId("g_" + _digest("gate-session", subject, gate, length=24))
+
+
+def gate_turn_id(session: str, gate: str) -> TurnId:
+    """The turn of the gate that is called `gate` in `session`."""
+    return TurnId(f"t_{_digest('gate', session, gate)}.{session}")
+
+
 def interrupt_id(turn: str, operation: str) -> InterruptId:
     """The interrupt that the operation `operation` of `turn` opens."""
     return InterruptId(f"i_{_digest('interrupt', turn, operation)}.{session_of(turn)}")
@@ -80,6 +90,13 @@ def check_session_id(value: str) -> SessionId:
     if not SESSION_ID.fullmatch(value):
         raise BadRequest("A session's id is 1 to 128 letters, digits, '-' or '_'.", id=value[:200])
     return SessionId(value)
+
+
+def check_gate_id(value: str) -> str:
+    """`value` as a gate's id, or BadRequest with the rule it breaks. Without a dot: with one it is an interrupt's."""
+    if not SESSION_ID.fullmatch(value):
+        raise BadRequest("A gate's id is 1 to 128 letters, digits, '-' or '_'.", id=value[:200])
+    return value
 
 
 def check_ref(value: str) -> str:

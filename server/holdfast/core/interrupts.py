@@ -160,6 +160,11 @@ class Decision(msgspec.Struct, frozen=True):
     ref: str | None = None
 
     @property
+    def approved(self) -> bool:
+        """Only a resolved decision whose payload says JSON `true` is a yes (promise 7)."""
+        return self.status == "resolved" and self.body.get("approved") is True
+
+    @property
     def body(self) -> dict[str, Any]:
         """The payload's fields; none if it is no object."""
         payload: object = self.payload

@@ -9,12 +9,14 @@ import msgspec
 from holdfast.core.records import Record
 
 QUEUE_MAX = 50  # turns behind the active one; a person who sends more is told to wait
+GATES_MAX = 100  # open gates of one session: their turns stand in its record, and their cards on one page
 
 
 class SessionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is shown of a session."""
 
     id: str
+    #: Empty: there is none, and nobody answers messages. Its state and its gates are shared all the same.
     agent: str
     owner: str
     #: Subject → what they are here: "owner" or "member".
@@ -35,6 +37,8 @@ class SessionRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     active: str | None = None
     #: Turns behind it, in order.
     queue: tuple[str, ...] = ()
+    #: Turns of its open gates: nobody runs them, so they are beside the queue.
+    gates: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

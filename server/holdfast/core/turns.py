@@ -6,7 +6,8 @@
                           └───resume─────────────────────────┘
 
 At most one turn of a session is not queued and not finished: the session's record names it, and whoever ends it
-promotes the next in the same commit.
+promotes the next in the same commit. Only turns of gates (core/gates.py) are beside that: they begin as waiting, and
+nobody runs them.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ TRANSITIONS: dict[tuple[TurnStatus, Step], TurnStatus] = {
     ("running", "cancel"): "running",  # a flag: results in flight are recorded first
     ("waiting", "resume"): "ready",  # nothing it waits for is open
     ("waiting", "cancel"): "finished",  # in the cancel's own commit, without running user code
+    ("waiting", "finish"): "finished",  # a gate's: its decision is its result
     ("blocked", "take"): "running",  # a worker of its version appeared
     ("blocked", "retry"): "ready",
     ("blocked", "cancel"): "finished",
@@ -101,6 +103,8 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     started: bool = False
     #: Where its `turn.started` stands in the log, once its worker has noted it. A hint: the core has no use for it.
     begins: int | None = None
+    #: It is a gate's, and waits from its beginning: no worker runs it, and its decision ends it.
+    external: bool = False
     #: Who asked that it stop, while it runs.
     cancel: By | None = None
     #: Why it is blocked: {code, message}.
@@ -314,9 +318,14 @@ def finish(
     if session.active == turn.id:
         _promote(commit, session, following)
     else:
-        left = tuple(queued for queued in session.queue if queued != turn.id)
-        commit.puts.append(replace(session, queue=left))
+        commit.puts.append(without(session, turn))
     return commit
+
+
+def without(session: SessionRecord, turn: TurnRecord) -> SessionRecord:
+    """The session when a turn that was not its active one has ended."""
+    queue = tuple(other for other in session.queue if other != turn.id)
+    return replace(session, queue=queue, gates=tuple(other for other in session.gates if other != turn.id))
 
 
 def ask_to_stop(turn: TurnRecord, who: By) -> Commit:

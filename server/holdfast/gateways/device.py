@@ -16,7 +16,17 @@ from typing import Any
 
 import msgspec
 
-from holdfast.commands import answering, answering_many, cancelling, claiming, sending, starting, updating, withdrawing
+from holdfast.commands import (
+    answering,
+    answering_many,
+    cancelling,
+    claiming,
+    gating,
+    sending,
+    starting,
+    updating,
+    withdrawing,
+)
 from holdfast.commands.backend import Backend
 from holdfast.core.errors import (
     HoldfastError,
@@ -51,6 +61,7 @@ COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awai
     frames.Withdraw: withdrawing.withdraw,
     frames.Claim: claiming.claim,
     frames.Cancel: cancelling.cancel,
+    frames.Gate: gating.request,
 }
 
 

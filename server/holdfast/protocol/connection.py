@@ -17,10 +17,10 @@ import msgspec
 
 from holdfast.core.errors import BadRequest, HoldfastError, LimitReached, TooLarge, UnknownFrame
 from holdfast.core.identity import Principal
-from holdfast.core.ids import session_id
+from holdfast.core.ids import gate_session_id, session_id
 from holdfast.protocol import close_codes, frames
 from holdfast.protocol.close_codes import CloseCode
-from holdfast.protocol.frames import AnswerMany, Attach, Detach, DeviceFrame, Hello, Later, Ping, Start
+from holdfast.protocol.frames import AnswerMany, Attach, Detach, DeviceFrame, Gate, Hello, Later, Ping, Start
 from holdfast.protocol.limits import Limits
 
 Command: TypeAlias = DeviceFrame
@@ -164,6 +164,8 @@ def _lane(frame: DeviceFrame, principal: Principal) -> str:
         case AnswerMany():  # one session's answers stay in order with what else is said there
             sessions = {item.session for item in frame.answers}
             return sessions.pop() if len(sessions) == 1 else ""
+        case Gate():
+            return frame.session or gate_session_id(principal.subject, frame.id)
         case Later() | Hello() | Ping():
             return ""
         case _:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 
 from holdfast.core.errors import BadRequest, HoldfastError, TooLarge, UnknownFrame
-from holdfast.core.interrupts import Decision, Vote
+from holdfast.core.interrupts import Approvers, Decision, Interrupt, OnExpiry, Vote
 
 SUBPROTOCOL = "holdfast.v1"
 FRAME_MAX_BYTES = 256 * 1024  # either way; a snapshot comes in pages below it
@@ -112,6 +112,23 @@ class Withdraw(Frame, frozen=True, tag="withdraw"):
     reason: str | None = None
 
 
+class Gate(Frame, frozen=True, tag="gate"):
+    """Ask people to let something pass, from outside any turn. The same `id` again is the same gate."""
+
+    ref: str
+    id: str
+    name: str
+    payload: Any = None
+    #: The session in which it stands; None: one of its own.
+    session: str | None = None
+    message: str | None = None
+    approvers: Approvers | None = None
+    #: A duration in words: "2 hours".
+    expires: str | None = None
+    on_expiry: OnExpiry = "deny"
+    metadata: dict[str, Any] | None = None
+
+
 class ToolUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
     type: Literal["tool-output-available", "tool-output-error", "tool-approval-response"]
     toolCallId: str
@@ -169,6 +186,7 @@ DeviceFrame = (
     | Cancel
     | Ping
     | AnswerMany
+    | Gate
     | Claim
     | Progress
     | Withdraw
@@ -302,6 +320,28 @@ class UpdateResult(msgspec.Struct, frozen=True, omit_defaults=True):
 class Updated(Frame, frozen=True, tag="updated"):
     ref: str
     results: list[UpdateResult]
+
+
+class GateShown(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A gate as it is, up to the position `seq`: attach from there and miss nothing."""
+
+    #: As its requester calls it.
+    id: str
+    session: str
+    interrupt: Interrupt
+    status: str
+    canAnswer: bool
+    epoch: str
+    seq: int
+    decision: Decision | None = None
+
+
+class Gated(Frame, frozen=True, tag="gated"):
+    """The gate stands. `created`: by this command, now."""
+
+    ref: str
+    created: bool
+    gate: GateShown
 
 
 class Error(Frame, frozen=True, tag="error"):

@@ -42,6 +42,7 @@ AFTER: dict[tuple[str, str], str] = {
     ("running", "cancel"): "running",
     ("waiting", "resume"): "ready",
     ("waiting", "cancel"): "finished",
+    ("waiting", "finish"): "finished",
     ("blocked", "take"): "running",
     ("blocked", "retry"): "ready",
     ("blocked", "cancel"): "finished",

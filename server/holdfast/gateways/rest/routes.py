@@ -11,11 +11,12 @@ from holdfast.commands.events import EventPage
 from holdfast.commands.inbox import InboxPage
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot, TurnShown
 from holdfast.gateways.minting import Minted, Wanted
-from holdfast.gateways.rest import agents, audit, events, interrupts, sessions, tokens, turns
+from holdfast.gateways.rest import agents, audit, events, gates, interrupts, sessions, tokens, turns
 from holdfast.gateways.rest.exchange import Handler
-from holdfast.protocol.frames import Answered, AnsweredMany, Ok
+from holdfast.protocol.frames import Answered, AnsweredMany, GateShown, Ok
 
 PAGED = {"cursor": "Where the page before ended: its `next`.", "limit": "Items of one page."}
+GATE = {"session": "The session in which it stands, if that is not its own."}
 REF = {"ref": "The command's id: repeating it repeats the reply, not the effect."}
 
 
@@ -31,11 +32,6 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     replies: dict[int, type[Any]] = {}
     #: Parameters of the query, and what they mean.
     query: dict[str, str] = {}
-
-
-def later(path: str, method: str = "GET") -> Route:
-    """A route of the contract whose time has not come."""
-    return Route(method=method, path=path, handler=tokens.later, summary="Not built yet: answers 501.")
 
 
 ANSWERED = {200: Answered, 202: Answered, 409: Answered}
@@ -198,8 +194,31 @@ ROUTES: tuple[Route, ...] = (
         summary="The agents that can be talked to.",
         replies={200: agents.Agents},
     ),
-    later("/v1/gates"),
-    later("/v1/gates", "POST"),
+    Route(
+        method="POST",
+        path="/v1/gates",
+        handler=gates.request,
+        summary="Ask people to let something pass: 201 it was opened, 200 it was there.",
+        body=gates.NewGate,
+        replies={201: GateShown, 200: GateShown},
+    ),
+    Route(
+        method="GET",
+        path="/v1/gates/{id}",
+        handler=gates.gate,
+        summary="A gate as it stands, once it is decided (wait), or with Accept: text/event-stream, live.",
+        replies={200: GateShown},
+        query=GATE | {"wait": "How long to wait for the decision: 30s, at most a minute."},
+    ),
+    Route(
+        method="POST",
+        path="/v1/gates/{id}/decide",
+        handler=gates.decide,
+        summary="Decide a gate: the same as answering its interrupt.",
+        body=interrupts.NewAnswer,
+        replies=ANSWERED,
+        query=GATE,
+    ),
     Route(
         method="GET",
         path="/v1/audit",

@@ -12,8 +12,3 @@ async def mint(exchange: Exchange) -> Reply:
     if secret is None:
         raise NotImplementedYet("This server has no secret to sign with: ask the issuer of your tokens.")
     return Reply(mint_for(exchange.principal, exchange.body, secret), 201, {"Cache-Control": "no-store"})
-
-
-async def later(exchange: Exchange) -> Reply:
-    """A part of the contract whose time has not come."""
-    raise NotImplementedYet(f"{exchange.request.url.path} is not built yet.")

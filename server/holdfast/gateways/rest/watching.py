@@ -1,0 +1,83 @@
+"""Waiting for what becomes of one interrupt: told by the hub, never asked for again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext, suppress
+
+from holdfast.core.identity import Principal
+from holdfast.gateways.drain import Drain
+from holdfast.hub.hub import Hub
+from holdfast.hub.subscriber import Subscriber
+from holdfast.protocol.close_codes import CloseCode
+from holdfast.protocol.frames import Attach, GateShown, Position
+from holdfast.protocol.limits import Limits
+from holdfast.protocol.text_frame import TextFrame
+
+
+class Watch:
+    """A subscriber that keeps nothing: it only notices that something was said about one interrupt."""
+
+    waiting_bytes = 0
+
+    def __init__(self, interrupt: str) -> None:
+        self._mark = interrupt.encode()
+        self._news = asyncio.Event()
+        #: Nothing more is told: the server goes away, the session is gone, the token has ended.
+        self.ended = False
+
+    async def changed(self, within_s: float) -> bool:
+        """Return when something has changed, or nothing will any more. False: not within this time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._news.wait()
+        changed = self._news.is_set()
+        if not self.ended:
+            self._news.clear()
+        return changed
+
+    def end(self) -> None:
+        self.ended = True
+        self._news.set()
+
+    # As the hub's subscribers see it.
+
+    def write(self, batch: list[TextFrame]) -> None:
+        # What is no event may stand for many: a gap, a snapshot.
+        if any(self._mark in frame.text or not frame.text.startswith(b'{"type":"event"') for frame in batch):
+            self._news.set()
+
+    async def drained(self) -> None:
+        return
+
+    def close(self, code: CloseCode) -> None:  # noqa: ARG002 - whoever waits is told how it stands, not why it ends
+        self.end()
+
+    # As a drain sees it.
+
+    def tell_closing(self, reconnect_after_ms: int) -> None:
+        pass
+
+
+@asynccontextmanager
+async def watching(hub: Hub, drain: Drain | None, principal: Principal, shown: GateShown) -> AsyncGenerator[Watch]:
+    """Notice whatever happens to a gate after it was shown so. Raises as `Hub.attach` does."""
+    watch = Watch(shown.interrupt.id)
+    subscriber = Subscriber(watch, Limits().queue_max_bytes)
+    await hub.attach(
+        subscriber, principal, Attach("watch", shown.session, Position(shown.epoch, shown.seq)), on_end=watch.end
+    )
+    expiry = None
+    if principal.expires_at_ms is not None:
+        left_s = principal.expires_at_ms / 1_000 - time.time()
+        expiry = asyncio.get_running_loop().call_later(max(0.0, left_s), watch.end)
+    try:
+        with drain.registered(watch) if drain is not None else nullcontext():
+            yield watch
+    finally:
+        if expiry is not None:
+            expiry.cancel()
+        subscriber.lost()
+        hub.leave(subscriber)

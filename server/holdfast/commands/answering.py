@@ -14,7 +14,7 @@ import msgspec
 from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored
-from holdfast.core import decisions, ids
+from holdfast.core import claiming, decisions, ids
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Recorded, Voted, Won
 from holdfast.core.errors import Gone, NotFound
@@ -45,7 +45,8 @@ async def answer(backend: Backend, principal: Principal, frame: frames.Answer, v
     Raises:
         NotFound, Gone, Forbidden: not there, or not this sender's to answer.
         BadInput: the payload does not fit what was asked.
-        Conflict: it is about other arguments than those that stand, or its sender has voted otherwise.
+        Conflict: it is about other arguments than those that stand, or its sender has voted otherwise; or a device
+            gives up what another one is doing.
     """
     command = command_id(principal, frame.ref, body_of(frame))
     if ids.session_of(frame.interrupt) != frame.session:
@@ -115,6 +116,8 @@ class _Answering:
         self, now_ms: int, session: SessionRecord, turn: TurnRecord, record: InterruptRecord
     ) -> Commit | Lost | Voted:
         frame = self._frame
+        if frame.device is not None and frame.status == "resolved" and "error" in (frame.payload or ()):
+            claiming.check_gives_up(record, self._principal.by, frame.device, now_ms)
         given = decisions.Answer(frame.status, frame.payload, self._principal.by, self._via, frame.ref)
         return replying(decisions.answer(session, turn, record, given, now_ms))
 

@@ -1,11 +1,13 @@
-"""Claiming an interrupt: everybody sees who is looking at it, and anybody may still answer."""
+"""Claiming an interrupt: everybody sees who is looking at it, or which device is doing it; anybody may still answer."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import msgspec
 
 from holdfast.commands.answering import meet, no_such_interrupt
-from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
+from holdfast.commands.attempts import ATTEMPTS, First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import ok, stored_ok
 from holdfast.core import claiming, decisions, ids
@@ -16,18 +18,76 @@ from holdfast.core.identity import Principal
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
-from holdfast.protocol.frames import Claim, Ok
+from holdfast.protocol.frames import Claim, Ok, Progress
 from holdfast.store.door import Done, View
 
 
-async def claim(backend: Backend, principal: Principal, frame: Claim, via: str) -> Ok:  # noqa: ARG001 - as all are
+async def claim(
+    backend: Backend,
+    principal: Principal,
+    frame: Claim,
+    via: str,  # noqa: ARG001 - as all are
+    connection: str | None = None,
+) -> Ok:
     """Say that one is looking at it, for 5 minutes or `for_ms`; 0 lets go. Cancelling it: repeat it.
+
+    On a client tool: that one's device does it, for 30 seconds. `connection` is the one over which it was said.
 
     Raises:
         NotFound, Gone, Forbidden: not there, or not this sender's to answer.
         BadInput: too long.
-        Conflict: it is settled (with the decision), or somebody else is looking at it (with the claim).
+        Conflict: it is settled (with the decision), or somebody else has claimed it (with the claim).
     """
+
+    def change(record: InterruptRecord, now_ms: int) -> Commit | object:
+        return claiming.claim(record, principal.by, frame.for_ms, now_ms, frame.device, connection)
+
+    return await _change(backend, principal, frame, change)
+
+
+async def progress(
+    backend: Backend,
+    principal: Principal,
+    frame: Progress,
+    via: str,  # noqa: ARG001 - as all are
+    connection: str | None = None,
+) -> Ok:
+    """Say how far a client tool is; that claims it, or claims it for longer. Cancelling it: repeat it.
+
+    Raises:
+        NotFound, Gone, Forbidden: not there, or not this sender's to answer.
+        BadInput: too much is said, or it is about no client tool.
+        LimitReached: too soon (with `after_ms`), or too often.
+        Conflict: it is settled (with the decision), or another device does it (with the claim).
+    """
+
+    def change(record: InterruptRecord, now_ms: int) -> Commit:
+        return claiming.progress(record, principal.by, frame.progress, now_ms, frame.device, connection)
+
+    return await _change(backend, principal, frame, change)
+
+
+async def connection_gone(backend: Backend, interrupt: str, connection: str) -> None:
+    """What was claimed over this connection is free in a moment, unless its device comes back. Cancelling is safe."""
+    session = ids.session_of(interrupt)
+    for _ in range(ATTEMPTS):
+        view = await backend.door.read(session, interrupts=(interrupt,))
+        record = view.interrupts.get(interrupt)
+        commit = claiming.let_lapse(record, connection, view.now_ms) if record is not None else None
+        if commit is None:
+            return
+        commit.epoch = view.epoch
+        if isinstance(await backend.door.commit(commit), Done):
+            return
+
+
+async def _change(
+    backend: Backend,
+    principal: Principal,
+    frame: Claim | Progress,
+    change: Callable[[InterruptRecord, int], object],
+) -> Ok:
+    """Change what is shown of an open interrupt. What `change` gives is a commit, unless nothing changes."""
     command = command_id(principal, frame.ref, body_of(frame))
     if ids.session_of(frame.interrupt) != frame.session:
         raise no_such_interrupt()
@@ -37,7 +97,7 @@ async def claim(backend: Backend, principal: Principal, frame: Claim, via: str) 
 
     def decide(view: View) -> Commit | Need | First | Lost | Ok:
         def settle(session: SessionRecord, _turn: TurnRecord, record: InterruptRecord) -> Commit | Ok:
-            commit = claiming.claim(record, principal.by, frame.for_ms, view.now_ms)
+            commit = change(record, view.now_ms)
             if not isinstance(commit, Commit):
                 return Ok(frame.ref, session.id, view.epoch, view.head)
             commit.reply = stored_ok(session.id)

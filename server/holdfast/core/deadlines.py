@@ -10,14 +10,15 @@ from holdfast.core.errors import BadRequest
 
 #:   expire   an interrupt's deadline            lease    a worker's right to run a turn
 #:   timer    a turn's sleep is over           erase    a deleted session is to be erased, piece by piece
-DeadlineKind = Literal["expire", "lease", "timer", "erase"]
+#:   claim    a device's right to do a call
+DeadlineKind = Literal["expire", "lease", "timer", "erase", "claim"]
 
 
 class Deadline(msgspec.Struct, frozen=True):
     """One thing to be settled when its time has come."""
 
     kind: DeadlineKind
-    #: An interrupt (expire), a turn (lease, timer) or a session (erase).
+    #: An interrupt (expire, claim), a turn (lease, timer) or a session (erase).
     id: str
     #: When, by the store's clock …
     due_ms: int | None = None

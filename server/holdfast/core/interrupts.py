@@ -104,12 +104,24 @@ class Vote(msgspec.Struct, frozen=True, omit_defaults=True):
     ref: str | None = None
 
 
-class Claim(msgspec.Struct, frozen=True):
-    """Somebody is looking at this. A courtesy: it keeps nobody from answering, and means nothing after `until`."""
+class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Somebody is looking at this, or a device is doing it. It keeps nobody from answering.
+
+    On a client tool it is a lease of one device: a renewal moves `until` without an event, and an event says when it
+    is over. Elsewhere it is a courtesy, and means nothing after `until`.
+    """
 
     by: By
     at: int
     until: int
+    #: Which of the person's devices: a name that the device gave itself.
+    device: str | None = None
+    #: Over which connection it was last claimed: when that is gone, the device soon is.
+    connection: str | None = None
+
+    def held_by(self, by: By, device: str | None, *, lease: bool) -> bool:
+        """Whether it is theirs. A courtesy is a person's, a lease one device's."""
+        return self.by.id == by.id and (not lease or self.device == device)
 
 
 class Edited(msgspec.Struct, frozen=True):
@@ -141,6 +153,8 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     approvers: Approvers | None = None
     editable: bool = False
     claim: Claim | None = None
+    #: How far the device that runs a client tool is, in its own words.
+    progress: Any = None
     votes: tuple[Vote, ...] = ()
     edited: Edited | None = None
     #: Whose message caused this, where that one may not answer.
@@ -180,10 +194,18 @@ class InterruptRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     operation: str
     status: Status = "open"
     decision: Decision | None = None
+    #: How often a device told its progress, and when it last did.
+    progresses: int = 0
+    progress_at_ms: int = 0
 
     @property
     def id(self) -> str:
         return self.interrupt.id
+
+    @property
+    def leased(self) -> bool:
+        """Whether a claim on it is one device's lease: whoever has it is doing the work."""
+        return self.interrupt.kind == "client_tool"
 
     def overdue(self, now_ms: int) -> bool:
         due = self.interrupt.expiresAt

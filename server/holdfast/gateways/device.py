@@ -59,10 +59,16 @@ COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awai
     frames.AnswerMany: answering_many.answer_many,
     frames.Update: updating.update,
     frames.Withdraw: withdrawing.withdraw,
-    frames.Claim: claiming.claim,
     frames.Cancel: cancelling.cancel,
     frames.Gate: gating.request,
 }
+
+#: What a device claims is soon free when its connection is gone.
+CLAIMS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str, str], Awaitable[frames.Frame]]] = {
+    frames.Claim: claiming.claim,
+    frames.Progress: claiming.progress,
+}
+CLAIMS_MAX = 256  # that one connection is remembered to hold; older ones end by their deadline
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -87,6 +93,8 @@ class ConnectedDevice:
         self._tasks = asyncio.TaskGroup()
         self._room = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        #: Interrupts that were claimed here, the oldest first.
+        self._claimed: dict[str, None] = {}
 
     async def run(self, messages: AsyncIterator[bytes], known: Callable[[], Awaitable[Principal | None]]) -> None:
         """Converse until the device is gone. `known`: who it is, if the handshake told; it may raise."""
@@ -98,6 +106,7 @@ class ConnectedDevice:
             self._stop_timer()
             self.subscriber.lost()
             self._services.hub.leave(self.subscriber)
+            await self._let_go()
 
     def tell_closing(self, reconnect_after_ms: int) -> None:
         """The server goes away, and this connection with it after that time."""
@@ -204,6 +213,8 @@ class ConnectedDevice:
         principal, backend, hub = self._principal, self._services.backend, self._services.hub
         if command := COMMANDS.get(type(frame)):
             return await command(backend, principal, frame, VIA)
+        if claims := CLAIMS.get(type(frame)):
+            return await self._claim(claims(backend, principal, frame, VIA, self.connection), frame)
         match frame:
             case frames.Attach():
                 return await self._attach(frame)
@@ -214,6 +225,23 @@ class ConnectedDevice:
                 return await hub.history(principal, frame)
             case _:
                 raise NotImplementedYet
+
+    async def _claim(self, under_way: Awaitable[frames.Frame], frame: Any) -> frames.Frame:
+        reply = await under_way
+        self._claimed.pop(frame.interrupt, None)
+        self._claimed[frame.interrupt] = None
+        if len(self._claimed) > CLAIMS_MAX:
+            del self._claimed[next(iter(self._claimed))]
+        return reply
+
+    async def _let_go(self) -> None:
+        """What was claimed here is free in a moment. Where this cannot be said, it is when its time is over."""
+        for interrupt in self._claimed:
+            try:
+                await claiming.connection_gone(self._services.backend, interrupt, self.connection)
+            except HoldfastError as error:
+                log.info("A claim of %s stays until its end: %s", self.connection, error.message)
+                return
 
     async def _attach(self, frame: frames.Attach) -> None:
         hub, session = self._services.hub, frame.session

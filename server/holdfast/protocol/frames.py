@@ -24,6 +24,10 @@ class Position(msgspec.Struct, frozen=True):
     seq: int
 
 
+#: A device's name for itself, the same over all its connections: any text that no other device of its person has.
+DeviceId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
 class Frame(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"):
     """What all frames have in common: the tag `type`."""
 
@@ -81,6 +85,8 @@ class Answer(Frame, frozen=True, tag="answer"):
     interrupt: str
     status: Literal["resolved", "cancelled"]
     payload: Any = None
+    #: Which device did what a client tool asked for.
+    device: DeviceId | None = None
 
 
 class AnswerItem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -101,8 +107,17 @@ class Claim(Frame, frozen=True, tag="claim"):
     ref: str
     session: str
     interrupt: str
-    #: None: 5 minutes. 0: lets go.
+    #: None: 5 minutes, 30 seconds for a client tool. 0: lets go.
     for_ms: int | None = None
+    device: DeviceId | None = None
+
+
+class Progress(Frame, frozen=True, tag="progress"):
+    ref: str
+    session: str
+    interrupt: str
+    progress: Any
+    device: DeviceId | None = None
 
 
 class Withdraw(Frame, frozen=True, tag="withdraw"):
@@ -160,10 +175,6 @@ class Later(Frame, frozen=True):
     """A frame of the contract whose issue has not come yet: answered `not_implemented`."""
 
     ref: str
-
-
-class Progress(Later, frozen=True, tag="progress"):
-    pass
 
 
 class Continue(Later, frozen=True, tag="continue"):

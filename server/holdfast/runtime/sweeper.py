@@ -12,7 +12,7 @@ import structlog
 
 from holdfast.commands.backend import Backend
 from holdfast.commands.deleting import erase_piece
-from holdfast.core import deadlines, decisions, turns
+from holdfast.core import claiming, deadlines, decisions, turns
 from holdfast.core.asking import timer_name
 from holdfast.core.commit import Commit
 from holdfast.core.errors import BadRequest, Unavailable
@@ -92,6 +92,8 @@ class Sweeper:
         match deadlines.parse(name):
             case ("expire", interrupt, _):
                 await self._expire(interrupt, name)
+            case ("claim", interrupt, _):
+                await self._free(interrupt, name)
             case ("lease", turn, _):
                 await self._lapse(turn, name)
             case ("timer", turn, operation):
@@ -115,6 +117,16 @@ class Sweeper:
             return
         expiry = decisions.expire(view.session, view.turns[turn], record, view.now_ms)
         await self._commit(expiry, view.epoch)
+
+    async def _free(self, interrupt: str, name: str) -> None:
+        """A device's claim is over: whoever waits for it is told."""
+        session = session_of(interrupt)
+        view = await self._backend.door.read(session, interrupts=(interrupt,))
+        record = view.interrupts.get(interrupt)
+        if record is None or record.decision is not None or record.interrupt.claim is None:
+            await self._drop(session, name)
+            return
+        await self._commit(claiming.lapse(record), view.epoch)
 
     async def _lapse(self, turn: str, name: str) -> None:
         view = await self._backend.door.read(session_of(turn), turns=(turn,))

@@ -19,6 +19,7 @@ class NewAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     status: Literal["resolved", "cancelled"]
     payload: Any = None
+    device: frames.DeviceId | None = None
     ref: str | None = None
 
 
@@ -36,10 +37,19 @@ class NewWithdrawal(msgspec.Struct, frozen=True, omit_defaults=True):
     ref: str | None = None
 
 
+class NewProgress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far the device is that runs a client tool, in its own words."""
+
+    progress: Any
+    device: frames.DeviceId | None = None
+    ref: str | None = None
+
+
 class NewClaim(msgspec.Struct, frozen=True, omit_defaults=True):
-    """For how long: 5 minutes unless said, 0 lets go."""
+    """For how long: 5 minutes unless said (30 seconds for a client tool), 0 lets go; and for which device."""
 
     for_ms: int | None = None
+    device: frames.DeviceId | None = None
     ref: str | None = None
 
 
@@ -57,7 +67,7 @@ async def answer(exchange: Exchange) -> Reply:
     body: NewAnswer = exchange.body
     own_id = exchange.path("iid")
     session = exchange.request.path_params.get("id") or session_of(own_id)
-    frame = frames.Answer(exchange.ref, session, own_id, body.status, body.payload)
+    frame = frames.Answer(exchange.ref, session, own_id, body.status, body.payload, body.device)
     answered = await answering.answer(exchange.backend, exchange.principal, frame, VIA)
     return Reply(answered, STATUS_OF[answered.outcome])
 
@@ -79,5 +89,12 @@ async def withdraw(exchange: Exchange) -> Reply:
 async def claim(exchange: Exchange) -> Reply:
     body: NewClaim = exchange.body
     own_id = exchange.path("iid")
-    frame = frames.Claim(exchange.ref, session_of(own_id), own_id, body.for_ms)
+    frame = frames.Claim(exchange.ref, session_of(own_id), own_id, body.for_ms, body.device)
     return Reply(await claiming.claim(exchange.backend, exchange.principal, frame, VIA))
+
+
+async def progress(exchange: Exchange) -> Reply:
+    body: NewProgress = exchange.body
+    own_id = exchange.path("iid")
+    frame = frames.Progress(exchange.ref, session_of(own_id), own_id, body.progress, body.device)
+    return Reply(await claiming.progress(exchange.backend, exchange.principal, frame, VIA))

@@ -144,8 +144,16 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/interrupts/{iid}/claim",
         handler=interrupts.claim,
-        summary="Say that you are looking at it: shown to all until it ends by itself, and in nobody's way.",
+        summary="Say that you are looking at it, or that a device does it: shown to all until it ends by itself.",
         body=interrupts.NewClaim,
+        replies={200: Ok},
+    ),
+    Route(
+        method="POST",
+        path="/v1/interrupts/{iid}/progress",
+        handler=interrupts.progress,
+        summary="Say how far the device is that runs a client tool.",
+        body=interrupts.NewProgress,
         replies={200: Ok},
     ),
     Route(

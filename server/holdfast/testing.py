@@ -20,13 +20,14 @@ from typing import Any
 
 import msgspec
 
-from holdfast.commands import answering, cancelling, sending, starting, withdrawing
+from holdfast.commands import answering, cancelling, claiming, continuing, sending, starting, withdrawing
 from holdfast.commands.backend import Backend
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.events import Event, UnknownEvent, decode
 from holdfast.core.folding import State, TurnState, fold, load
 from holdfast.core.identity import OPERATOR, Principal
 from holdfast.core.interrupts import Interrupt
+from holdfast.core.turns import CONTINUE
 from holdfast.protocol import frames
 from holdfast.runtime.app import App
 from holdfast.runtime.sweeper import Sweeper
@@ -238,6 +239,18 @@ class TestSession:
         operator = person(by, (OPERATOR,))
         return await withdrawing.withdraw(self._h.backend, operator, frame, "test")
 
+    async def carry_on(self, turn: str, *, by: str = "alice", ref: str | None = None) -> frames.Continued:
+        """Let a turn go on that is ready to continue; losing is a result."""
+        frame = frames.Continue(ref or secrets.token_hex(8), self.id, turn)
+        return await continuing.carry_on(self._h.backend, person(by), frame, "test")
+
+    async def claim(
+        self, ask: Interrupt, *, by: str = "alice", device: str | None = None, for_ms: int | None = None
+    ) -> frames.Ok:
+        """Claim what is asked: a client tool for a device."""
+        frame = frames.Claim(secrets.token_hex(8), self.id, ask.id, for_ms, device)
+        return await claiming.claim(self._h.backend, person(by), frame, "test")
+
     async def cancel(self, *, by: str = "alice") -> frames.Ok:
         frame = frames.Cancel(secrets.token_hex(8), self.id)
         return await cancelling.cancel(self._h.backend, person(by), frame, "test")
@@ -269,6 +282,15 @@ class TestSession:
     async def wait_finished(self) -> TurnState:
         """The last turn, once it has ended."""
         return await self.wait_turn("finished")
+
+    async def wait_ready_to_continue(self) -> TurnState:
+        """The last turn, once nothing keeps it but a `continue`."""
+
+        async def find() -> TurnState | None:
+            turns = list((await self.state()).turns.values())
+            return turns[-1] if turns and turns[-1].open == (CONTINUE,) else None
+
+        return await wait_for(find, "the last turn is ready to continue")
 
     async def wait_waiting(self) -> TurnState:
         """The last turn, once it waits for people or for a time."""

@@ -46,6 +46,7 @@ class Scene:
         self.turn_id = ""
         self.writer: Writer | None = None
         self.asked = 0
+        self.refs = 0
 
     @classmethod
     async def begin(cls, backend: Backend, principal: Principal = ALICE, ref: str = "start") -> Scene:
@@ -74,6 +75,11 @@ class Scene:
         assert self.writer is not None
         self.writer = msgspec.structs.replace(self.writer, number=self.writer.number + 1)
         return self.writer
+
+    def next_ref(self) -> int:
+        """A number that was not given before."""
+        self.refs += 1
+        return self.refs
 
     async def ask(self, kind: Kind = "approval", *, expires_in_ms: int | None = None, **more: Any) -> Interrupt:
         """Open an interrupt."""

@@ -133,6 +133,35 @@ async def test_of_many_answers_one_wins(rest: Web) -> None:
     assert len(await scene.events("turn.resumed")) == 1
 
 
+async def test_a_client_tool_is_claimed_told_of_and_answered(rest: Web) -> None:
+    scene = await rest.scene()
+    shown = await scene.ask_and_wait("client_tool")
+    path = f"/v1/interrupts/{shown.id}"
+    assert (await rest.post(f"{path}/claim", {"device": "phone"})).status_code == 200
+    refused = await rest.post(f"{path}/claim", {"device": "laptop"})
+    assert (refused.status_code, refused.json()["details"]["claim"]["device"]) == (409, "phone")
+    assert code(await rest.post(f"{path}/claim", {"device": ""})) == "bad_request"
+    assert (await rest.post(f"{path}/progress", {"progress": None, "device": "phone"})).status_code == 200
+    assert code(await rest.post(f"{path}/progress", {"progress": 2, "device": "phone"})) == "limit_reached"
+    error = {"status": "resolved", "payload": {"error": "no GPS"}, "device": "laptop"}
+    assert code(await rest.post(f"{path}/answer", error)) == "conflict"
+    won = await rest.post(f"{path}/answer", {"status": "resolved", "payload": {"output": None}, "device": "phone"})
+    assert (won.status_code, won.json()["decision"]["payload"]) == (200, {"output": None})
+
+
+async def test_a_turn_is_continued_once(rest: Web) -> None:
+    scene = await rest.scene()
+    shown = await scene.ask_and_wait(autoContinue=False)
+    path = f"/v1/turns/{scene.turn_id}"
+    assert (await rest.post(f"{path}/continue")).status_code == 409
+    assert (await rest.post(f"/v1/interrupts/{shown.id}/answer", YES)).status_code == 200
+    assert (await rest.get(path)).json()["readyToContinue"] is True
+    replies = await asyncio.gather(*(rest.post(f"{path}/continue") for _ in range(5)))
+    assert sorted(reply.status_code for reply in replies) == [200, 409, 409, 409, 409]
+    assert {reply.json()["outcome"] for reply in replies} == {"won", "lost"}
+    assert {reply.json()["by"]["id"] for reply in replies} == {"alice"}
+
+
 async def test_turns_are_shown_and_cancelled(rest: Web) -> None:
     scene = await rest.scene()
     await scene.ask_and_wait()

@@ -116,9 +116,9 @@ class _Answering:
         self, now_ms: int, session: SessionRecord, turn: TurnRecord, record: InterruptRecord
     ) -> Commit | Lost | Voted:
         frame = self._frame
-        if frame.device is not None and frame.status == "resolved" and "error" in (frame.payload or ()):
-            claiming.check_gives_up(record, self._principal.by, frame.device, now_ms)
         given = decisions.Answer(frame.status, frame.payload, self._principal.by, self._via, frame.ref)
+        if given.gives_up:
+            claiming.check_gives_up(record, given.by, frame.device, now_ms)
         return replying(decisions.answer(session, turn, record, given, now_ms))
 
 

@@ -68,6 +68,8 @@ class TurnShown(msgspec.Struct, frozen=True, omit_defaults=True):
     cause: str | None = None
     message: str | None = None
     open: tuple[str, ...] = ()
+    #: All that it asked is settled, and it goes on when somebody says `continue`.
+    readyToContinue: bool = False
     cancelling: bool = False
     #: The worker's code cannot carry it on, or there is no worker: `{code, message}`.
     blocked: dict[str, str] | None = None
@@ -138,6 +140,7 @@ def shown_turn(record: TurnRecord) -> TurnShown:
         cause=record.cause,
         message=record.message,
         open=record.open,
+        readyToContinue=record.ready_to_continue,
         cancelling=record.cancel is not None,
         blocked=record.blocked,
         end=record.end,

@@ -18,6 +18,7 @@ Action = Literal[
     "interrupt.closed",
     "interrupt.voted",
     "turn.cancelled",
+    "turn.continued",
     "turn.retried",
     "tool.allowed",
     "tool.denied",

@@ -54,6 +54,12 @@ class Answer(msgspec.Struct, frozen=True):
     via: str
     ref: str | None = None
 
+    @property
+    def gives_up(self) -> bool:
+        """Whether it says that a client tool failed."""
+        payload: object = self.payload
+        return self.status == "resolved" and isinstance(payload, dict) and "error" in payload
+
 
 class Withdrawal(msgspec.Struct, frozen=True):
     """What takes an interrupt back."""
@@ -277,7 +283,7 @@ def close(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, dec
     if turn.external:
         gates.finish(commit, session, turn, decision)
         return commit
-    changed, events, jobs = turns.close_open(turn, closing.id)
+    changed, events, jobs = turns.close_open(turn, closing.id, hold=not record.interrupt.autoContinue)
     commit.puts.append(changed)
     commit.events.extend(events)
     commit.jobs.extend(jobs)
@@ -308,7 +314,7 @@ def settle(commit: Commit, session: SessionRecord, record: InterruptRecord, deci
         message = chunk_message(shown)
         commit.events.append(ChunkWritten(turn=shown.turn, message=message, chunk=chunk))
     commit.drop_deadlines.append(member("expire", record.id))
-    if record.leased:
+    if record.leased and shown.claim is not None:
         commit.drop_deadlines.append(member("claim", record.id))
     commit.inbox_drop.append(record.id)
     commit.notices.append(Notice("interrupt.closed", session.id, record.id, record.version + 1))

@@ -152,6 +152,8 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     onExpiry: OnExpiry = "deny"
     approvers: Approvers | None = None
     editable: bool = False
+    #: False: when it is settled, its turn goes on only after a `continue`.
+    autoContinue: bool = True
     claim: Claim | None = None
     #: How far the device that runs a client tool is, in its own words.
     progress: Any = None

@@ -37,7 +37,7 @@ LAPSES_MAX = 10  # workers that one turn may cost at the same place before an op
 LEASE_MS = 12_000  # three missed heartbeats; a turn is taken over at most 15 s after its worker was killed
 
 TurnStatus = Literal["queued", "ready", "running", "waiting", "blocked", "finished"]
-Step = Literal["promote", "take", "wait", "resume", "release", "block", "retry", "finish", "cancel"]
+Step = Literal["promote", "take", "wait", "hold", "resume", "release", "block", "retry", "finish", "cancel"]
 
 TRANSITIONS: dict[tuple[TurnStatus, Step], TurnStatus] = {
     ("queued", "promote"): "ready",  # the turn before it ended
@@ -51,6 +51,7 @@ TRANSITIONS: dict[tuple[TurnStatus, Step], TurnStatus] = {
     ("running", "block"): "blocked",  # the code diverged from its record
     ("running", "finish"): "finished",
     ("running", "cancel"): "running",  # a flag: results in flight are recorded first
+    ("waiting", "hold"): "waiting",  # all is settled: ready to continue, as soon as somebody says so
     ("waiting", "resume"): "ready",  # nothing it waits for is open
     ("waiting", "cancel"): "finished",  # in the cancel's own commit, without running user code
     ("waiting", "finish"): "finished",  # a gate's: its decision is its result
@@ -65,12 +66,25 @@ def next_status(status: TurnStatus, step: Step) -> TurnStatus | None:
     return TRANSITIONS.get((status, step))
 
 
+#: Stands among what a turn waits for, from a decision that does not continue it by itself until one `continue` wins.
+CONTINUE = "continue"
+
+
 class Requester(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whose message caused the turn."""
 
     subject: str
     roles: tuple[str, ...] = ()
     name: str | None = None
+
+
+class Continued(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who let the turn go on, where its decisions did not."""
+
+    by: By
+    at: int
+    via: str
+    ref: str | None = None
 
 
 class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
@@ -90,8 +104,10 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     input: Any = None
     #: The agent's message that it writes.
     message: str
-    #: Ids of interrupts that are open for it, and names of its timers.
+    #: Ids of interrupts that are open for it, names of its timers, and CONTINUE.
     open: tuple[str, ...] = ()
+    #: The last `continue` that won.
+    continued: Continued | None = None
     #: It waits for the first of them, not for all (`turn.first`).
     race: bool = False
     #: Leases that ran out in a row: since it last waited, was retried, or recorded something as done.
@@ -116,6 +132,16 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def id(self) -> str:
         return self.turn
+
+    @property
+    def held(self) -> bool:
+        """Whether somebody must say that it may go on, once nothing else is open."""
+        return CONTINUE in self.open
+
+    @property
+    def ready_to_continue(self) -> bool:
+        """Whether that is all that it waits for; what else is open may stay so, where the first was enough."""
+        return self.held and (self.race or len(self.open) == 1)
 
     @property
     def queue(self) -> str:
@@ -180,7 +206,7 @@ def wait(turn: TurnRecord, writer: Writer, race: tuple[str, ...] = ()) -> Commit
     Of those in `race`, the first answer is enough. The commit guards the same version as every closing of its
     interrupts, so that of an answer and this exactly one comes first and the other one sees it.
     """
-    if not turn.open or any(name not in turn.open for name in race):
+    if not turn.open or (not turn.held and any(name not in turn.open for name in race)):
         return Commit(
             turn.session,
             "resume",
@@ -198,17 +224,31 @@ def wait(turn: TurnRecord, writer: Writer, race: tuple[str, ...] = ()) -> Commit
     )
 
 
-def close_open(turn: TurnRecord, name: str) -> tuple[TurnRecord, list[Event], list[Job]]:
+def close_open(turn: TurnRecord, name: str, *, hold: bool = False) -> tuple[TurnRecord, list[Event], list[Job]]:
     """One thing that the turn waited for is settled. When it was the last, or it waited for the first, it goes on.
 
-    Exactly once: who goes on is not waiting any more.
+    Exactly once: who goes on is not waiting any more. With `hold` it goes on after a `continue`, as the last of all.
     """
     left = tuple(other for other in turn.open if other != name)
+    if hold and name in turn.open and not turn.held:
+        left = (*left, CONTINUE)
     changed = replace(turn, open=left)
-    if (left and not turn.race) or turn.status != "waiting" or name not in turn.open:
+    if turn.status != "waiting" or name not in turn.open:
+        return changed, [], []
+    if changed.ready_to_continue:
+        return replace(changed, status=_step(turn, "hold")), [TurnWaiting(turn=turn.id, open=left)], []
+    if left and (changed.held or not turn.race):
         return changed, [], []
     ready = replace(changed, status=_step(turn, "resume"), race=False)
     return ready, [TurnResumed(turn=turn.id)], [turn.job]
+
+
+def carry_on(turn: TurnRecord, continued: Continued) -> Commit:
+    """Somebody says that a turn whose questions are all settled may go on. The caller has seen that it is ready to."""
+    assert turn.ready_to_continue
+    changed, events, jobs = close_open(replace(turn, continued=continued), CONTINUE)
+    entry = AuditEntry("turn.continued", turn.session, continued.by, turn=turn.id, via=continued.via, ref=continued.ref)
+    return Commit(turn.session, "continue", puts=[changed], events=events, jobs=jobs, audit=[entry], durable=True)
 
 
 def ring(turn: TurnRecord, operation: str, name: str) -> Commit:

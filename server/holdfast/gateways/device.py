@@ -21,6 +21,7 @@ from holdfast.commands import (
     answering_many,
     cancelling,
     claiming,
+    continuing,
     gating,
     sending,
     starting,
@@ -61,6 +62,7 @@ COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awai
     frames.Withdraw: withdrawing.withdraw,
     frames.Cancel: cancelling.cancel,
     frames.Gate: gating.request,
+    frames.Continue: continuing.carry_on,
 }
 
 #: What a device claims is soon free when its connection is gone.

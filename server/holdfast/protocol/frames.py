@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 
 from holdfast.core.errors import BadRequest, HoldfastError, TooLarge, UnknownFrame
+from holdfast.core.identity import By
 from holdfast.core.interrupts import Approvers, Decision, Interrupt, OnExpiry, Vote
 
 SUBPROTOCOL = "holdfast.v1"
@@ -177,8 +178,10 @@ class Later(Frame, frozen=True):
     ref: str
 
 
-class Continue(Later, frozen=True, tag="continue"):
-    pass
+class Continue(Frame, frozen=True, tag="continue"):
+    ref: str
+    session: str
+    turn: str
 
 
 class Feedback(Later, frozen=True, tag="feedback"):
@@ -353,6 +356,16 @@ class Gated(Frame, frozen=True, tag="gated"):
     ref: str
     created: bool
     gate: GateShown
+
+
+class Continued(Frame, frozen=True, tag="continued"):
+    """Who let the turn go on: this device, or the one to which it lost."""
+
+    ref: str
+    outcome: Literal["won", "lost"]
+    turn: str
+    by: By
+    at: int
 
 
 class Error(Frame, frozen=True, tag="error"):

@@ -32,6 +32,7 @@ class Question(msgspec.Struct, frozen=True):
     on_expiry: OnExpiry = "deny"
     approvers: Approvers | None = None
     editable: bool = False
+    auto_continue: bool = True
     metadata: dict[str, Any] | None = None
 
 
@@ -128,6 +129,7 @@ def shown_of(x: Execution, question: Question, operation: Operation, name: str) 
         onExpiry=question.on_expiry,
         approvers=question.approvers,
         editable=question.editable,
+        autoContinue=question.auto_continue,
         metadata=question.metadata,
     )
 
@@ -135,7 +137,9 @@ def shown_of(x: Execution, question: Question, operation: Operation, name: str) 
 async def decision_of(x: Execution, interrupt: str | None) -> Decision:
     """The decision, or a wait that ends when the function is run again."""
     record = x.journal.interrupts.get(interrupt or "")
-    if record is None or record.decision is None:
+    # Another worker may have taken over before somebody said `continue`: then this is still to come.
+    held = record is not None and not record.interrupt.autoContinue and x.turn.held
+    if record is None or record.decision is None or held:
         await x.branches.suspend(interrupt or "")
     assert record is not None
     assert record.decision is not None

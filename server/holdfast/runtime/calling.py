@@ -182,6 +182,7 @@ class ToolCall:
             on_expiry=on_expiry,
             approvers=rules.approvers,
             editable=rules.editable,
+            auto_continue=rules.auto_continue,
             metadata=judging.shown_with(self.tool, judged),
         )
 

@@ -37,6 +37,7 @@ class ToolOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     timeout_ms: int | None = None
     retries: int = 0
     risk: str | None = None
+    auto_continue: bool = True
 
 
 class Tool(Generic[P, R]):
@@ -65,6 +66,7 @@ class Tool(Generic[P, R]):
         on_expiry: OnExpiry | None = None,
         approvers: str | list[str] | Approvers | None = None,
         timeout: Duration | None = None,
+        auto_continue: bool | None = None,
     ) -> Tool[P, R]:
         """The same tool under other rules, for one call."""
         changes: dict[str, Any] = {}
@@ -78,6 +80,8 @@ class Tool(Generic[P, R]):
             changes["approvers"] = named_approvers(approvers)
         if timeout is not None:
             changes["timeout_ms"] = milliseconds(timeout)
+        if auto_continue is not None:
+            changes["auto_continue"] = auto_continue
         return Tool(self.fn, self.kind, replace(self.rules, **changes), self.name, self.signature)
 
     @property
@@ -148,6 +152,7 @@ def tool(
     timeout: Duration | None = None,
     retries: int = 0,
     risk: str | None = None,
+    auto_continue: bool = True,
     name: str | None = None,
 ) -> ToolDecorator: ...
 def tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> Any:
@@ -155,6 +160,7 @@ def tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> Any:
 
     The schema comes from the annotations, the description from the docstring. Without `approval`, and without a rule
     that says otherwise, a human is asked.
+    With `auto_continue=False`, the turn goes on after the answer only when somebody says `continue`.
 
     Raises:
         TypeError: an argument has no JSON schema.     ValueError: a duration is none.
@@ -174,6 +180,7 @@ def client_tool(
     expires: Duration | None = None,
     on_expiry: OnExpiry = "deny",
     approvers: str | list[str] | Approvers | None = None,
+    auto_continue: bool = True,
     name: str | None = None,
 ) -> ToolDecorator: ...
 def client_tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> Any:

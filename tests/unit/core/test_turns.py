@@ -40,6 +40,7 @@ AFTER: dict[tuple[str, str], str] = {
     ("running", "block"): "blocked",
     ("running", "finish"): "finished",
     ("running", "cancel"): "running",
+    ("waiting", "hold"): "waiting",
     ("waiting", "resume"): "ready",
     ("waiting", "cancel"): "finished",
     ("waiting", "finish"): "finished",
@@ -315,3 +316,48 @@ def test_who_cancelled_is_in_the_trail() -> None:
     assert (entry.action, entry.by, entry.turn, entry.via, entry.ref) == (
         "turn.cancelled", ALICE, "t_1.s", "rest", "r"
     )  # fmt: skip
+
+
+# ---------------------------------------------------------------- ready to continue
+
+
+@pytest.mark.parametrize(
+    ("status", "open_", "left", "after", "events"),
+    [
+        ("waiting", ("i_1",), ("continue",), "waiting", [TurnWaiting("t_1.s", ("continue",))]),
+        ("waiting", ("i_1", "i_2"), ("i_2", "continue"), "waiting", []),
+        ("waiting", ("continue", "i_1"), ("continue",), "waiting", [TurnWaiting("t_1.s", ("continue",))]),
+        ("running", ("i_1",), ("continue",), "running", []),
+        ("blocked", ("i_1",), ("continue",), "blocked", []),
+        ("waiting", ("i_2",), ("i_2",), "waiting", []),
+    ],
+)
+def test_a_decision_that_does_not_continue(
+    status: TurnStatus, open_: tuple[str, ...], left: tuple[str, ...], after: str, events: list[Any]
+) -> None:
+    changed, told, jobs = turns.close_open(turn(status, open=open_), "i_1", hold=True)
+    assert (changed.open, changed.status, told, jobs) == (left, after, events, [])
+
+
+def test_what_continues_by_itself_does_not_where_another_does_not() -> None:
+    changed, told, jobs = turns.close_open(turn("waiting", open=("i_1", "continue")), "i_1")
+    assert (changed.ready_to_continue, changed.status, jobs) == (True, "waiting", [])
+    assert told == [TurnWaiting("t_1.s", ("continue",))]
+
+
+def test_continuing_is_the_continuation() -> None:
+    continued = turns.Continued(ALICE, 7, "test", "r1")
+    commit = turns.carry_on(turn("waiting", open=("continue",)), continued)
+    record = put(commit, "t_1.s")
+    assert (record.status, record.open, record.continued) == ("ready", (), continued)
+    assert (commit.events, commit.jobs) == ([TurnResumed("t_1.s")], [Job("t_1.s", "a@1")])
+    assert [entry.action for entry in commit.audit] == ["turn.continued"]
+    assert commit.durable
+
+
+def test_a_worker_that_has_not_let_go_is_told_by_the_record() -> None:
+    commit = turns.carry_on(turn("running", open=("continue",)), turns.Continued(ALICE, 7, "test"))
+    assert (put(commit, "t_1.s").status, commit.events, commit.jobs) == ("running", [], [])
+    assert isinstance(turns.wait(put(commit, "t_1.s"), WRITER).events[0], TurnResumed)
+    waiting = turns.wait(turn(open=("continue",)), WRITER)
+    assert (put(waiting, "t_1.s").status, waiting.events) == ("waiting", [TurnWaiting("t_1.s", ("continue",))])

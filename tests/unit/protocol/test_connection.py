@@ -93,7 +93,9 @@ def test_a_token_without_end_has_no_deadline() -> None:
         ("cancel", {"ref": "x", "session": "s1"}, "s1"),
         ("start", {"ref": "x", "agent": "a", "id": "mine"}, "mine"),
         ("start", {"ref": "x", "agent": "a"}, session_id("alice", "x")),
-        ("progress", {"ref": "x"}, ""),
+        ("progress", {"ref": "x", "session": "s", "interrupt": "i", "progress": None}, "s"),
+        ("continue", {"ref": "x", "session": "s", "turn": "t"}, "s"),
+        ("feedback", {"ref": "x"}, ""),
     ],
 )
 def test_a_command_is_to_be_performed_in_the_lane_of_its_session(kind: str, fields: dict[str, Any], lane: str) -> None:

@@ -13,7 +13,7 @@ from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapsh
 from holdfast.gateways.minting import Minted, Wanted
 from holdfast.gateways.rest import agents, audit, events, gates, interrupts, sessions, tokens, turns
 from holdfast.gateways.rest.exchange import Handler
-from holdfast.protocol.frames import Answered, AnsweredMany, GateShown, Ok
+from holdfast.protocol.frames import Answered, AnsweredMany, Continued, GateShown, Ok
 
 PAGED = {"cursor": "Where the page before ended: its `next`.", "limit": "Items of one page."}
 GATE = {"session": "The session in which it stands, if that is not its own."}
@@ -178,6 +178,14 @@ ROUTES: tuple[Route, ...] = (
         handler=turns.turn,
         summary="A turn as it is recorded.",
         replies={200: TurnShown},
+    ),
+    Route(
+        method="POST",
+        path="/v1/turns/{tid}/continue",
+        handler=turns.carry_on,
+        summary="Let a turn go on that is ready to continue: 200 it won, 409 it lost to who is named in the reply.",
+        body=turns.OnlyRef,
+        replies={200: Continued, 409: Continued},
     ),
     Route(
         method="POST",

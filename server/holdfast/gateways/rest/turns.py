@@ -1,12 +1,13 @@
-"""Turns over REST: read one, cancel it, let a blocked one try again."""
+"""Turns over REST: read one, cancel it, continue one that is ready to, let a blocked one try again."""
 
 from __future__ import annotations
 
 import msgspec
 
-from holdfast.commands import cancelling, reading, retrying
+from holdfast.commands import cancelling, continuing, reading, retrying
+from holdfast.core.ids import session_of
 from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
-from holdfast.protocol.frames import Cancel
+from holdfast.protocol.frames import Cancel, Continue
 
 
 class OnlyRef(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,6 +23,13 @@ async def turn(exchange: Exchange) -> Reply:
 async def cancel(exchange: Exchange) -> Reply:
     frame = Cancel(exchange.ref, exchange.path("id"), exchange.path("tid"))
     return Reply(await cancelling.cancel(exchange.backend, exchange.principal, frame, VIA))
+
+
+async def carry_on(exchange: Exchange) -> Reply:
+    own_id = exchange.path("tid")
+    frame = Continue(exchange.ref, session_of(own_id), own_id)
+    continued = await continuing.carry_on(exchange.backend, exchange.principal, frame, VIA)
+    return Reply(continued, 200 if continued.outcome == "won" else 409)
 
 
 async def retry(exchange: Exchange) -> Reply:

@@ -167,7 +167,13 @@ class ToolCall:
         return self._recorded(ended)
 
     def _question(self, kind: Literal["approval", "client_tool"], operation: Operation) -> Question:
-        question = Question(kind=kind, name=self.tool.name, message=self.tool.description, input=operation.input)
+        question = Question(
+            kind=kind,
+            name=self.tool.name,
+            message=self.tool.description,
+            input=operation.input,
+            auto_continue=self.tool.rules.auto_continue,
+        )
         return self._for_people(question, operation) if kind == "approval" else self._for_devices(question, operation)
 
     def _for_people(self, question: Question, operation: Operation) -> Question:
@@ -182,7 +188,6 @@ class ToolCall:
             on_expiry=on_expiry,
             approvers=rules.approvers,
             editable=rules.editable,
-            auto_continue=rules.auto_continue,
             metadata=judging.shown_with(self.tool, judged),
         )
 

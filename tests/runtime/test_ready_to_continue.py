@@ -99,6 +99,25 @@ async def test_a_worker_that_takes_over_waits_as_well(store_url: str) -> None:
         assert h.executions(gated) == 1
 
 
+async def test_the_first_of_several_waits_for_it_too(store_url: str) -> None:
+    app = App()
+
+    @app.agent("a", tools=[gated, at_once])
+    async def agent(turn: Turn) -> Any:
+        await turn.first(turn.call(gated, "x"), turn.call(at_once, "y"))
+        return "gone on"
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        await session.wait_waiting()
+        ask = await session.wait_interrupt(tool=gated)
+        await session.approve(ask)
+        assert h.executions(gated) == 0
+        assert (await session.carry_on(ask.turn)).outcome == "won"
+        assert (await session.wait_finished()).result == "gone on"
+        assert (h.executions(gated), h.executions(at_once)) == (1, 0)
+
+
 async def test_a_stop_ends_it(store_url: str) -> None:
     app = App()
 

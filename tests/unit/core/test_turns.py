@@ -345,6 +345,15 @@ def test_what_continues_by_itself_does_not_where_another_does_not() -> None:
     assert told == [TurnWaiting("t_1.s", ("continue",))]
 
 
+def test_where_the_first_is_enough_it_waits_for_the_continue_alone() -> None:
+    racing = turn("waiting", open=("i_1", "i_2"), race=True)
+    held, told, jobs = turns.close_open(racing, "i_1", hold=True)
+    assert (held.ready_to_continue, told, jobs) == (True, [TurnWaiting("t_1.s", ("i_2", "continue"))], [])
+    assert put(turns.carry_on(held, turns.Continued(ALICE, 7, "test")), "t_1.s").status == "ready"
+    running = turn(open=("i_2", "continue"))
+    assert put(turns.wait(running, WRITER, ("i_1", "i_2")), "t_1.s").ready_to_continue
+
+
 def test_continuing_is_the_continuation() -> None:
     continued = turns.Continued(ALICE, 7, "test", "r1")
     commit = turns.carry_on(turn("waiting", open=("continue",)), continued)

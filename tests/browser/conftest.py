@@ -5,23 +5,27 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from holdfast.cli.processes import secret_of
+from holdfast.gateways.minting import mint_token
+
 ROOT = Path(__file__).parents[2]
 AGENT = "docs/examples/support/agent.py:app"
+DESK = "tests/browser/agents.py:app"
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 375, "height": 740}
 STOP_S = 15  # for an orderly end; then it is a failure
 
 
-@pytest.fixture(scope="module")
-def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The link that a person opens."""
-    data = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-m", "holdfast", "dev", AGENT, "--port", "0", "--data", str(data)]
+@contextmanager
+def serving(agent: str, data: Path) -> Iterator[str]:
+    """An agent as `holdfast dev` serves it: the link that a person opens."""
+    command = [sys.executable, "-m", "holdfast", "dev", agent, "--port", "0", "--data", str(data)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None
         address = next((line for line in demo.stdout if line.startswith("http")), "")
@@ -29,6 +33,34 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address.strip()
         demo.terminate()
         demo.wait(STOP_S)
+
+
+@pytest.fixture(scope="module")
+def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The demo's link."""
+    with serving(AGENT, tmp_path_factory.mktemp("demo")) as address:
+        yield address
+
+
+class Desk:
+    """A desk where several people work: a link for each of them."""
+
+    def __init__(self, address: str, secret: str) -> None:
+        self._address = address.partition("#")[0]
+        self._secret = secret
+
+    def link(self, subject: str, *roles: str, session: str | None = None) -> str:
+        """The link of this person, to this session if one is given."""
+        token = mint_token(subject, roles=roles, sessions=["*"], name=subject.title(), secret=self._secret)
+        return f"{self._address}#token={token}" + (f"&session={session}" if session else "")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The agents of `agents.py`."""
+    data = tmp_path_factory.mktemp("desk")
+    with serving(DESK, data) as address:
+        yield Desk(address, secret_of(data))
 
 
 @pytest.fixture(scope="module")

@@ -1,62 +1,89 @@
 /** The part of a card with which one answers: two buttons, a choice, a form, by the interrupt's kind. */
 
-import { h, set } from "./dom.js";
-import { title } from "./values.js";
+import { h, set, text } from "./dom.js";
+import { button, fieldsOf, labelled } from "./fields.js";
+import { standing } from "./arguments.js";
+import { ownVote } from "./tally.js";
 import { visible } from "./visible.js";
 
 /**
  * @param {any} interrupt
  * @param {(payload: any, status?: "resolved" | "cancelled") => void} answer
- * @returns {{node: Element, update: (interrupt: any) => void}}
+ * @param {{subject: () => string | undefined, args: any, tell: (words: string) => void}} context
+ * @returns {{node: Element, more: Element[], update: (interrupt: any) => void}} `more`: less common ways, for the card's foot
  */
-export const answerForm = (interrupt, answer) => {
-  const form = (FORMS[interrupt.kind] ?? unknown)(interrupt, answer);
-  const mayNot = h("p", { class: "muted", hidden: true }, "You may see this, but not answer it.");
+export const answerForm = (interrupt, answer, context) => {
+  const { node: form, more = [], update } = (FORMS[interrupt.kind] ?? unknown)(interrupt, answer, context);
+  const mayNot = h("p", { class: "muted" });
   const node = h("div", { class: "answer" }, form, mayNot);
   return {
     node,
-    update: ({ canAnswer, sending, decision }) => {
-      mayNot.hidden = canAnswer || Boolean(decision);
-      form.hidden = !canAnswer;
+    more,
+    update: (next) => {
+      const { canAnswer, sending, decision } = next;
+      const hasVoted = Boolean(ownVote(next, context.subject()));
+      const isOpen = canAnswer && !hasVoted && !decision;
+      text(mayNot, hasVoted ? "Your vote is in. Now it is up to the others." : whyNot(next, context.subject()));
+      mayNot.hidden = isOpen || Boolean(decision);
+      for (const each of [form, ...more]) each.hidden = !isOpen;
       for (const control of form.querySelectorAll("button, input, textarea, select")) set(control, { disabled: sending });
+      if (isOpen) update?.(next);
     },
   };
 };
 
-const button = (kind, label, click) =>
-  h("button", click ? { type: "button", class: kind, onclick: click } : { type: "submit", class: kind }, label);
-
-let count = 0;
-const labelled = (label, control, className = "field") => {
-  const id = `field-${++count}`;
-  set(control, { id });
-  return h("div", { class: className }, h("label", { for: id }, label), control);
-};
+const whyNot = ({ approvers, requester }, subject) =>
+  approvers?.notRequester && requester === subject
+    ? "You asked for this, so somebody else must answer it."
+    : "You may see this, but not answer it.";
 
 // ---------------------------------------------------------------- approval and gate
 
-const approval = (interrupt, answer) => {
-  const reason = h("input", { type: "text", maxlength: "1000", autocomplete: "off" });
-  const field = labelled("Reason", reason);
-  field.hidden = true;
-  const why = () => reason.value.trim() || undefined;
-  const more = button("quiet", "Add a reason", () => {
+const approval = (interrupt, answer, { args, tell }) => {
+  let shown = interrupt;
+  const mustSay = Boolean(interrupt.approvers?.requireReason);
+  const reason = h("input", { type: "text", maxlength: "1000", autocomplete: "off", required: mustSay });
+  const field = labelled(mustSay ? "Reason (needed)" : "Reason", reason);
+  field.hidden = !mustSay;
+  const say = button("quiet", "Add a reason", () => {
     field.hidden = false;
-    more.hidden = true;
+    say.remove();
     reason.focus();
   });
-  return h(
-    "div",
-    null,
-    field,
-    h(
-      "div",
-      { class: "buttons" },
-      button("primary", "Approve", () => answer({ approved: true, reason: why() })),
-      button("secondary", "Deny", () => answer({ approved: false, reason: why() })),
-      more,
-    ),
-  );
+  const change = button("quiet", "Change the arguments", () => {
+    args.edit(shown, show);
+    show();
+  });
+  const yes = button("primary", "Approve", () => decide(true));
+  const no = button("secondary", "Deny", () => decide(false));
+
+  const decide = (approved) => {
+    const why = reason.value.trim() || undefined;
+    if (mustSay && !why) {
+      tell("Please say why: this one needs a reason.");
+      return reason.focus();
+    }
+    try {
+      const input = approved ? args.edited(shown) : undefined;
+      answer(approved ? { approved, reason: why, input, inputHash: standing(shown).inputHash } : { approved, reason: why });
+    } catch {
+      tell("That is not JSON: please look at the fields.");
+    }
+  };
+
+  const show = () => {
+    text(yes, args.isEdited() ? "Approve with my changes" : "Approve");
+    change.hidden = args.isEdited();
+  };
+
+  return {
+    node: h("div", null, field, h("div", { class: "buttons" }, yes, no)),
+    more: [...(mustSay ? [] : [say]), ...(interrupt.editable ? [change] : [])],
+    update: (next) => {
+      shown = next;
+      show();
+    },
+  };
 };
 
 // ---------------------------------------------------------------- question
@@ -75,59 +102,42 @@ const question = (interrupt, answer) => {
     const text = words.value.trim() || undefined;
     if (selected.length || text) answer({ selected, text });
   };
-  return h(
+  const form = h(
     "form",
     { onsubmit: submit },
     choices.length ? h("fieldset", null, h("legend", { class: "hidden" }, visible(interrupt.message ?? "Choices")), choices) : "",
     labelled(choices.length ? "Or in your words" : "Your answer", words),
     h("div", { class: "buttons" }, button("primary", "Answer")),
   );
+  return { node: form };
 };
 
 // ---------------------------------------------------------------- form
 
-const form = (interrupt, answer) => {
-  const { properties = {}, required = [] } = interrupt.responseSchema ?? {};
-  const fields = Object.entries(properties).map(([name, schema]) => [name, schema, control(schema, required.includes(name))]);
+const form = (interrupt, answer, { tell }) => {
+  const { node, read } = fieldsOf(interrupt.responseSchema);
   const submit = (event) => {
     event.preventDefault();
-    const filled = fields.map(([name, schema, input]) => [name, valueOf(schema, input)]);
-    answer({ action: "accept", content: Object.fromEntries(filled.filter(([, value]) => value !== undefined)) });
+    try {
+      answer({ action: "accept", content: read() });
+    } catch {
+      tell("That is not JSON: please look at the fields.");
+    }
   };
-  return h(
-    "form",
-    { onsubmit: submit },
-    fields.map(([name, schema, input]) => labelled(schema.title ? visible(schema.title) : title(name), input, schema.type === "boolean" ? "field check" : "field")),
-    h("div", { class: "buttons" }, button("primary", "Send"), button("secondary", "Decline", () => answer({ action: "decline" }))),
-  );
-};
-
-const control = ({ type, enum: options, default: value }, required) => {
-  if (options) return h("select", { required }, options.map((option) => h("option", { value: option, selected: option === value }, visible(option))));
-  if (type === "boolean") return h("input", { type: "checkbox", checked: value === true });
-  const isNumber = type === "number" || type === "integer";
-  return h("input", { type: isNumber ? "number" : "text", step: type === "number" ? "any" : null, required, value: value ?? null });
-};
-
-const valueOf = ({ type }, input) => {
-  if (type === "boolean") return input.checked;
-  if (input.value === "") return undefined;
-  return type === "number" || type === "integer" ? Number(input.value) : input.value;
+  const buttons = [button("primary", "Send"), button("secondary", "Decline", () => answer({ action: "decline" }))];
+  return { node: h("form", { onsubmit: submit }, node, h("div", { class: "buttons" }, buttons)) };
 };
 
 // ---------------------------------------------------------------- client tool, in doubt
 
 /** A device that has the tool answers by itself; a person can only say that none will. */
-const clientTool = (_, answer) =>
-  h(
-    "div",
-    null,
-    h("p", { class: "muted" }, "A device that can do this will answer by itself."),
-    h("div", { class: "buttons" }, button("secondary", "It cannot be done", () => answer({ error: "A person said that it cannot be done." }))),
-  );
+const clientTool = (_, answer) => ({
+  node: h("p", { class: "muted" }, "A device that can do this will answer by itself."),
+  more: [button("quiet", "It cannot be done", () => answer({ error: "A person said that it cannot be done." }))],
+});
 
-const inDoubt = (_, answer) =>
-  h(
+const inDoubt = (_, answer) => ({
+  node: h(
     "div",
     null,
     h("p", null, "The worker was lost while this ran. Please find out whether it took effect: it is not run again by itself."),
@@ -137,8 +147,9 @@ const inDoubt = (_, answer) =>
       button("primary", "It ran", () => answer({ ran: true })),
       button("secondary", "It did not run", () => answer({ ran: false })),
     ),
-  );
+  ),
+});
 
-const unknown = () => h("p", { class: "muted" }, "This page does not know how to answer that.");
+const unknown = () => ({ node: h("p", { class: "muted" }, "This page does not know how to answer that.") });
 
 const FORMS = { approval, gate: approval, question, form, client_tool: clientTool, in_doubt: inDoubt };

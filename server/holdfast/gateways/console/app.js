@@ -32,13 +32,15 @@ const client = connect({
 /** The connection, whichever session is shown. */
 let line = { live: true };
 
-
 /** What is open: a session, or null while a conversation is about to begin. */
 let session = null;
 let leave = () => {};
 let view = null;
 /** Conversations that were there when somebody chose to begin a new one: only a later one may take its place. */
-let passed = new Set();
+let passed;
+const pass = () => {
+  passed = new Set(sessions.all().map(({ id }) => id));
+};
 
 const context = {
   get session() {
@@ -172,7 +174,7 @@ $("skip").addEventListener("click", (event) => {
   write.focus();
 });
 $("new").addEventListener("click", () => {
-  passed = new Set(sessions.all().map(({ id }) => id));
+  pass();
   open(null);
   write.focus();
 });
@@ -201,7 +203,7 @@ addEventListener("popstate", () => {
  * phone by itself.
  */
 const follow = () => {
-  const live = sessions.all().find(({ id, turn }) => turn && !passed.has(id));
+  const live = sessions.all().find(({ id, turn }) => turn && !passed?.has(id));
   if (!session && write.isEmpty() && live) open(live.id);
 };
 
@@ -221,6 +223,7 @@ const fill = async () => {
 
 open(link.session);
 const ready = fill().then(() => {
+  if (passed) pass(); // it was chosen before the list was there
   follow();
   watch(look);
 });

@@ -1,11 +1,17 @@
 /** The card of an interrupt: what is asked, with exactly what; who may answer, until when; and in the end, who did. */
 
-import { h, icon, set, text } from "./dom.js";
-import { decidedHere, sentence } from "./decision.js";
 import { answerForm } from "./answer.js";
+import { argumentsOf, record } from "./arguments.js";
+import { claim } from "./claim.js";
+import { decidedHere, sentence } from "./decision.js";
+import { h, icon, set, text } from "./dom.js";
+import { inWords, together } from "./people.js";
+import { risk, stakes } from "./stakes.js";
+import { tally } from "./tally.js";
 import { everySecond, remaining } from "./time.js";
-import { title, values } from "./values.js";
+import { title } from "./values.js";
 import { visible } from "./visible.js";
+import { withdrawal } from "./withdraw.js";
 
 const ASKS = {
   approval: "Approval needed",
@@ -24,7 +30,7 @@ export const asking = (interrupt) => {
 
 /**
  * @param {any} first the interrupt
- * @param {{session: any, subject: () => string | undefined, asker: () => string, say: (words: string) => void}} context
+ * @param {{session: any, principal: () => any, subject: () => string | undefined, asker: () => string, say: (words: string) => void}} context
  */
 export const card = (first, context) => {
   let interrupt = first;
@@ -34,34 +40,46 @@ export const card = (first, context) => {
   const body = h("div", { class: "card-body" });
   const node = h("section", { class: "card", "aria-labelledby": heading.id, "data-interrupt": first.id }, body);
 
-  /** Sends an answer; whatever comes of it is said on the card. */
-  const answer = async (payload, status) => {
+  const tell = (words) => text(note, visible(words));
+
+  /** Waits for what becomes of an answer, and says it on the card. @param {Promise<any>} answered */
+  const did = async (answered) => {
     const hadFocus = node.contains(document.activeElement);
     try {
-      const { outcome, decision } = await context.session.answer(interrupt.id, payload, status);
+      const { outcome } = await answered;
       if (outcome === "won") decidedHere(interrupt.id);
       lost = outcome === "lost";
-      if (outcome === "recorded") text(note, "Your answer is recorded. It needs more than one.");
+      tell(outcome === "recorded" ? "Your answer is recorded." : "");
       if (interrupt.decision) close();
     } catch (error) {
-      text(note, error.retry ? "That did not get through. Please try again." : `That was refused: ${visible(error.message)}`);
+      tell(refusal(error));
     }
     if (hadFocus) node.querySelector("[tabindex='-1']")?.focus();
   };
 
-  const form = answerForm(first, answer);
+  const own = { ...context, session: context.session, tell, did: (ask) => did(ask()) };
+  const args = argumentsOf(first, own);
+  const form = answerForm(first, (payload, status) => did(context.session.answer(interrupt.id, payload, status)), { ...own, args });
+  const votes = tally(first, own);
+  const looking = claim(first, own);
+  const takeBack = withdrawal(first, own);
 
   const open = () => {
     const { message, toolName, kind } = first;
     text(heading, toolName ? title(toolName) : visible(message || ASKS[kind]));
     body.replaceChildren(
-      h("p", { class: "eyebrow" }, icon("ask"), h("span", null, ASKS[kind]), ...until(interrupt)),
+      h("p", { class: "eyebrow" }, icon("ask"), h("span", null, ASKS[kind]), risk(first), ...until(first)),
       heading,
       message && toolName ? h("p", { class: "message-of-ask" }, visible(message)) : "",
-      h("p", { class: "asker" }, `${context.asker()} asks`, who(interrupt)),
-      first.input === undefined ? "" : values(first.input),
+      h("p", { class: "asker" }, `${context.asker()} asks${who(first)}`),
+      stakes(first),
+      args.node,
+      votes.node,
+      looking.node,
       form.node,
       note,
+      takeBack.node,
+      h("div", { class: "more-ways" }, form.more, looking.toggle, takeBack.toggles),
     );
   };
 
@@ -72,16 +90,16 @@ export const card = (first, context) => {
     body.replaceChildren(
       h("p", { class: "decided", tabindex: "-1" }, icon(yes ? "check" : "cross"), h("span", null, h("strong", null, told), reason ? `: “${reason}”` : "")),
       lost ? h("p", { class: "note", role: "status" }, "Your answer came too late and changed nothing.") : "",
-      first.input === undefined ? "" : details(first, interrupt),
+      record(interrupt),
     );
   };
 
   const update = (next) => {
     const wasOpen = !interrupt.decision;
     interrupt = next;
-    form.update(next);
-    if (next.sending) text(note, navigator.onLine ? "Sending…" : "Sent when you are back online.");
-    else if (/^Sen[dt]/.test(note.textContent)) text(note, "");
+    for (const part of [args, form, votes, looking]) part.update(next);
+    if (next.sending) tell(navigator.onLine ? "Sending…" : "Sent when you are back online.");
+    else if (/^Sen[dt]/.test(note.textContent)) tell("");
     if (next.decision && wasOpen) close();
   };
 
@@ -91,10 +109,17 @@ export const card = (first, context) => {
   return { node, update };
 };
 
+const refusal = ({ code, message, retry }) => {
+  if (retry) return "That did not get through. Please try again.";
+  return code === "conflict" ? `Please look again: ${message}` : `That was refused: ${message}`;
+};
+
+/** Whom it is for, and how many of them it takes. */
 const who = ({ approvers }) => {
-  const { roles = [], subjects = [] } = approvers ?? {};
+  const { roles = [], subjects = [], quorum = 1, notRequester } = approvers ?? {};
   const names = [...subjects, ...roles.map((role) => `the role “${role}”`)].map(visible);
-  return names.length ? `, for ${names.join(" or ")} to answer` : "";
+  const all = names.length ? `, for ${quorum > 1 ? `${inWords(quorum)} of ` : ""}${together(names).replace(/ and ([^ ]+)$/, " or $1")} to answer` : "";
+  return notRequester ? `${all}; not for who caused it` : all;
 };
 
 const THEN = { deny: "no", approve: "yes", cancel: "cancelled", escalate: "passed on" };
@@ -110,15 +135,4 @@ const until = ({ expiresAt, kind, onExpiry = "deny" }) => {
     }),
   );
   return [left];
-};
-
-const details = (asked, { decision }) => {
-  const edited = decision.payload?.input;
-  return h(
-    "details",
-    null,
-    h("summary", null, edited === undefined ? "What was asked" : "What was asked, and what was approved"),
-    values(asked.input),
-    edited === undefined ? "" : values(edited),
-  );
 };

@@ -1,5 +1,6 @@
 /** What was decided, by whom and when, in a sentence. */
 
+import { nameOf, together } from "./people.js";
 import { at } from "./time.js";
 import { visible } from "./visible.js";
 
@@ -21,7 +22,7 @@ export const sentence = (interrupt, subject) => {
 };
 
 const EXPIRED = { deny: "this counts as no", approve: "this counts as yes", cancel: "cancelled", escalate: "passed on" };
-const CLOSED = { cancelled: "Cancelled", withdrawn: "Taken back", superseded: "No longer needed" };
+const CLOSED = { cancelled: "Cancelled", withdrawn: "Taken back", superseded: "Replaced by something newer" };
 
 const verbOf = (kind, payload) => {
   if (kind === "approval" || kind === "gate") return payload.approved ? ["Approved", true] : ["Denied", false];
@@ -30,11 +31,13 @@ const verbOf = (kind, payload) => {
   return ["Answered", true];
 };
 
-const by = ({ id, decision }, subject) => {
+const by = ({ id, decision, votes = [] }, subject) => {
   const { kind, id: whom } = decision.by;
   const [name, actor] = [decision.by.name, decision.by.actor].map((words) => words && visible(words));
   if (kind !== "person") return kind === "policy" ? ` by the rule ${name ?? visible(whom)}` : "";
+  const same = votes.filter((vote) => vote.approved === decision.payload?.approved && vote.by.id !== whom);
+  const others = same.map((vote) => nameOf(vote.by, subject));
   const through = actor ? ` through ${actor}` : "";
-  if (whom !== subject) return ` by ${name ?? visible(whom)}${through}`;
-  return ` by ${name ?? "you"}${through} on ${sessionStorage.getItem(HERE + id) ? "this" : "another"} device`;
+  if (whom !== subject) return ` by ${together([...others, `${name ?? visible(whom)}${through}`])}`;
+  return ` by ${together([...others, `${name ?? "you"}${through}`])} on ${sessionStorage.getItem(HERE + id) ? "this" : "another"} device`;
 };

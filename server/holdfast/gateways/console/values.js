@@ -21,7 +21,7 @@ export const short = (value) => {
 
 /** Arguments in a line: "A-17 · 200"; none of them changes the place of another. */
 export const line = (input) =>
-  (input && typeof input === "object" ? Object.values(input) : [input]).flatMap((value, i) => [i ? " · " : "", h("bdi", null, short(value))]);
+  (input && typeof input === "object" ? Object.values(input) : [input]).filter((value) => value !== "").flatMap((value, i) => [i ? " · " : "", h("bdi", null, short(value))]);
 
 /** The exact arguments: a table, and a button that shows the JSON as it is. */
 export const values = (input) => {

@@ -27,6 +27,7 @@ from holdfast.core.events import Event, UnknownEvent, decode
 from holdfast.core.folding import State, TurnState, fold, load
 from holdfast.core.identity import OPERATOR, Principal
 from holdfast.core.interrupts import Interrupt
+from holdfast.core.modes import Mode
 from holdfast.core.turns import CONTINUE
 from holdfast.protocol import frames
 from holdfast.runtime.app import App
@@ -205,8 +206,11 @@ class TestSession:
 
     # What people do.
 
-    async def send(self, message: Any, *, by: str = "alice", ref: str | None = None) -> frames.Ok:
-        frame = frames.Send(ref or secrets.token_hex(8), self.id, message)
+    async def send(
+        self, message: Any, *, mode: Mode | None = None, by: str = "alice", ref: str | None = None
+    ) -> frames.Ok:
+        """Say something; `mode` is what becomes of it while a turn runs or waits."""
+        frame = frames.Send(ref or secrets.token_hex(8), self.id, message, mode)
         return await sending.send(self._h.backend, person(by), frame, "test")
 
     async def approve(

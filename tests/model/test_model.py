@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 from tests.model.in_memory import InMemory
 
-from holdfast.core import asking, conversation, decisions, ending, ids, turns
+from holdfast.core import arriving, asking, conversation, decisions, ending, ids, turns
 from holdfast.core.commit import CommandId, Commit, Fence, Writer
 from holdfast.core.conversation import Sent
 from holdfast.core.deadlines import member, parse
@@ -135,6 +135,23 @@ class World(RuleBasedStateMachine):
         ref, session = self.new_ref(), self.model.session
         sent = Sent(Message(f"m_{ref}", "user", [{"type": "text", "text": ref}]), None, device, ref)
         commit, _ = conversation.send(session, Principal(device), sent, "1", self.now_ms())
+        self.decide(device, commit, ref)
+        self.perhaps_send(device, at_once)
+
+    @precondition(lambda self: self.model.session.active and self.seldom("interject", 8))
+    @rule(device=actors, replaces=st.booleans(), at_once=st.booleans())
+    def a_device_steers_or_replaces(self, device: str, replaces: bool, at_once: bool) -> None:
+        self.did["interject"] += 1
+        session, ref = self.model.session, self.new_ref()
+        turn = self.model.turn(session.active or "")
+        sent = Sent(Message(f"m_{ref}", "user", [{"type": "text", "text": ref}]), None, device, ref)
+        if replaces:
+            void = [self.model.turn(own_id) for own_id in arriving.earlier(turn, session)]
+            asked = [self.model.interrupt(name) for name in turn.open if name.startswith("i_")]
+            first, who = (void[0] if void else None), Principal(device)
+            commit, _ = arriving.replace(session, turn, first, asked, who, sent, "1", self.now_ms(), "test")
+        else:
+            commit = arriving.steer(session, turn, Principal(device), sent, "1", self.now_ms())
         self.decide(device, commit, ref)
         self.perhaps_send(device, at_once)
 
@@ -272,6 +289,16 @@ class World(RuleBasedStateMachine):
         self.count += 1
         done = Operation(own.turn.id, f"step:s:{self.count}", "step", "done", outcome="done", value=self.count)
         self.decide(worker, Commit(SESSION, "record", by=self.next_of(own), operations=[done]))
+        self.perhaps_work(worker, at_once)
+
+    @precondition(lambda self: any(own.turn.steering for own in self.idle.values()))
+    @rule(which=places, at_once=st.booleans())
+    def a_worker_takes_in_what_was_said(self, which: int, at_once: bool) -> None:
+        worker, own = pick({name: own for name, own in self.idle.items() if own.turn.steering}, which)
+        self.count += 1
+        said = [one.message for one in own.turn.steering]
+        seen = Operation(own.turn.id, f"observed:s:{self.count}", "observed", "done", outcome="done", value=said)
+        self.decide(worker, arriving.taken_in(own.turn, self.next_of(own), said, seen))
         self.perhaps_work(worker, at_once)
 
     @precondition(lambda self: self.idle)

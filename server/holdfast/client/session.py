@@ -162,10 +162,20 @@ class Session:
 
     # Commands. `ref` names a command: repeated with the same ref, it is answered again and done once.
 
-    async def send(self, message: str | dict[str, Any], *, ref: str | None = None) -> Ok:
-        """Say something: a text, or `{parts: […]}`. Its turn comes at once, or behind the active one."""
+    async def send(
+        self,
+        message: str | dict[str, Any],
+        *,
+        mode: Literal["queue", "steer", "replace", "reject"] | None = None,
+        ref: str | None = None,
+    ) -> Ok:
+        """Say something: a text, or `{parts: […]}`.
+
+        While a turn runs or waits, it waits for that one's end (`queue`), is given to its agent (`steer`), takes its
+        place (`replace`), or raises SessionBusy (`reject`). None: as the agent has it.
+        """
         own = new_ref(ref)
-        sent = cast("Ok", await self._line.command(frames.Send(own, self.id, message), own))
+        sent = cast("Ok", await self._line.command(frames.Send(own, self.id, message, mode), own))
         self.caused(sent)
         return sent
 

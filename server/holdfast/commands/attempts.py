@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from holdfast.commands.backend import Backend
-from holdfast.core import ids
+from holdfast.core import decisions, ids
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import CommandId, Commit
 from holdfast.core.errors import AlreadyExists, Busy, Conflict, Gone, NotFound
@@ -144,6 +144,14 @@ def lacking(view: View, *, turns: tuple[str, ...] = (), interrupts: tuple[str, .
 def records_of(view: View, turn: TurnRecord) -> list[InterruptRecord]:
     """The records of a turn's open interrupts, which `lacking` has seen to be there."""
     return [view.interrupts[name] for name in open_interrupts(turn)]
+
+
+def overdue(view: View, session: SessionRecord, turn: TurnRecord, otherwise: Callable[[], Any]) -> First | None:
+    """An expiry that the sweeper has not come to yet happened before a command that would close it (rule h)."""
+    for record in records_of(view, turn):
+        if record.overdue(view.now_ms):
+            return First(decisions.expire(session, turn, record, view.now_ms), otherwise)
+    return None
 
 
 async def _decide(

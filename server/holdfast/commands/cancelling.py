@@ -9,12 +9,13 @@ from holdfast.commands.attempts import (
     body_of,
     command_id,
     lacking,
+    overdue,
     present,
     records_of,
 )
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import ok, stored_ok
-from holdfast.core import decisions, ending, turns
+from holdfast.core import ending, turns
 from holdfast.core.commit import Commit
 from holdfast.core.errors import NotFound
 from holdfast.core.identity import Principal
@@ -67,15 +68,8 @@ class _Cancelling:
         missing = lacking(view, turns=needed, interrupts=open_interrupts(turn))
         if missing is not None:
             return missing
-        return self._overdue(view, session, turn) or self._finish(view, session, turn)
-
-    def _overdue(self, view: View, session: SessionRecord, turn: TurnRecord) -> First | None:
-        """An expiry that the sweeper has not come to yet happened before this cancel (rule h)."""
-        for record in records_of(view, turn):
-            if record.overdue(view.now_ms):
-                expiry = decisions.expire(session, turn, record, view.now_ms)
-                return First(expiry, lambda: self._finish(view, session, turn))
-        return None
+        first = overdue(view, session, turn, lambda: self._finish(view, session, turn))
+        return first or self._finish(view, session, turn)
 
     def _finish(self, view: View, session: SessionRecord, turn: TurnRecord) -> Commit:
         following = [view.turns[own_id] for own_id in ending.next_in_line(session, turn)]

@@ -20,11 +20,22 @@ class StoredOk(msgspec.Struct, frozen=True, omit_defaults=True):
     session: str
     turn: str | None = None
     message: str | None = None
+    behind: str | None = None
+    ahead: int = 0
+    steers: bool = False
 
 
-def stored_ok(session: str, *, turn: str | None = None, message: str | None = None) -> msgspec.Raw:
+def stored_ok(
+    session: str,
+    *,
+    turn: str | None = None,
+    message: str | None = None,
+    behind: str | None = None,
+    ahead: int = 0,
+    steers: bool = False,
+) -> msgspec.Raw:
     """The reply to store with a commit."""
-    return stored(StoredOk(session, turn, message))
+    return stored(StoredOk(session, turn, message, behind, ahead, steers))
 
 
 def stored(reply: Any) -> msgspec.Raw:
@@ -35,4 +46,14 @@ def stored(reply: Any) -> msgspec.Raw:
 def ok(ref: str, done: Done) -> Ok:
     """The `ok` of a command that was applied, now or before."""
     reply = msgspec.json.decode(done.reply, type=StoredOk)
-    return Ok(ref, reply.session, done.epoch, done.last, reply.turn, reply.message)
+    return Ok(
+        ref,
+        reply.session,
+        done.epoch,
+        done.last,
+        reply.turn,
+        reply.message,
+        reply.behind,
+        reply.ahead,
+        reply.steers,
+    )

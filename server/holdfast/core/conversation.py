@@ -11,7 +11,7 @@ from holdfast.core import ids
 from holdfast.core.audit import AuditEntry
 from holdfast.core.commit import Commit
 from holdfast.core.errors import BadInput, LimitReached
-from holdfast.core.events import MessageWritten, SessionCreated, SessionUpdated, TurnQueued
+from holdfast.core.events import Event, MessageWritten, SessionCreated, SessionUpdated, TurnQueued
 from holdfast.core.identity import By, Principal
 from holdfast.core.messages import Message
 from holdfast.core.session import QUEUE_MAX, SessionInfo, SessionRecord
@@ -125,28 +125,47 @@ def _begin(
     agent_version: str,
     now_ms: int,
 ) -> tuple[SessionRecord, TurnRecord]:
+    turn = caused(session, principal, sent, agent_version, now_ms)
+    ahead = len(session.queue) + 1 if session.active else 0
+    commit.events.extend(told(turn, sent, session.active, ahead))
+    if session.active:
+        commit.puts.append(turn)
+        return replace(session, queue=(*session.queue, turn.id)), turn
+    turn = replace(turn, status="ready")
+    commit.puts.append(turn)
+    commit.jobs.append(turn.job)
+    return replace(session, active=turn.id), turn
+
+
+def caused(session: SessionRecord, principal: Principal, sent: Sent, agent_version: str, now_ms: int) -> TurnRecord:
+    """The turn that is caused by what was sent; it has still to find its place."""
     own_id = ids.turn_id(session.id, sent.subject, sent.ref)
-    turn = TurnRecord(
+    return TurnRecord(
         turn=own_id,
         session=session.id,
         agent=session.info.agent,
         agent_version=agent_version,
-        status="queued" if session.active else "ready",
-        requester=Requester(principal.subject, principal.roles, principal.name),
+        status="queued",
+        requester=requester(principal),
         created_at_ms=now_ms,
         cause=sent.message.id if sent.message else None,
         input=sent.input,
         message=ids.message_id(own_id),
     )
-    if sent.message is not None:
-        commit.events.append(MessageWritten(message=sent.message, turn=own_id))
-    commit.puts.append(turn)
-    # Told even if nothing is before it: a turn that no worker takes must be seen when it is blocked or cancelled.
-    commit.events.append(TurnQueued(turn=own_id, agent=turn.agent, behind=session.active))
-    if session.active:
-        return replace(session, queue=(*session.queue, own_id)), turn
-    commit.jobs.append(turn.job)
-    return replace(session, active=own_id), turn
+
+
+def requester(principal: Principal) -> Requester:
+    """Who sends, as a turn remembers it."""
+    return Requester(principal.subject, principal.roles, principal.name)
+
+
+def told(turn: TurnRecord, sent: Sent, behind: str | None, ahead: int) -> list[Event]:
+    """What everybody sees of a message and the turn that it causes.
+
+    Told even if nothing is before it: a turn that no worker takes must be seen when it is blocked or cancelled.
+    """
+    said = [] if sent.message is None else [MessageWritten(message=sent.message, turn=turn.id)]
+    return [*said, TurnQueued(turn=turn.id, agent=turn.agent, behind=behind, ahead=ahead)]
 
 
 def _user_part(part: Any, index: int) -> dict[str, Any]:

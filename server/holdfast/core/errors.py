@@ -21,6 +21,7 @@
     │   └── NotImplementedYet     not_implemented
     ├── Unavailable           cannot be done now; the same request may succeed later
     │   ├── Busy                  busy               guards kept failing
+    │   ├── SessionBusy           session_busy       a turn runs or waits, and the message was not to wait for it
     │   ├── StoreUnavailable      store_unavailable
     │   ├── OutcomeUnknown        outcome_unknown    sent, and no reply came: repeat with the same ref
     │   └── Draining              draining
@@ -171,6 +172,12 @@ class Busy(Unavailable):
     """Too many writers at once; try again."""
 
     code = "busy"
+
+
+class SessionBusy(Unavailable):
+    """A turn of this session runs or waits, and the message was not to wait for it."""
+
+    code = "session_busy"
 
 
 class StoreUnavailable(Unavailable):

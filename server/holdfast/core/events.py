@@ -70,14 +70,25 @@ class ChunkWritten(EventBase, frozen=True, tag="chunk"):
 class TurnQueued(EventBase, frozen=True, tag="turn.queued"):
     turn: str
     agent: str
-    #: The turn that it waits for.
+    #: The turn that runs or waits meanwhile.
     behind: str | None = None
+    #: How many turns must end before it starts.
+    ahead: int = 0
+    #: A message that was said to steer another turn, whose agent never looked: it causes this turn instead.
+    cause: str | None = None
 
 
 class TurnStarted(EventBase, frozen=True, tag="turn.started"):
     turn: str
     agent: str
     message: str | None = None
+
+
+class TurnSteered(EventBase, frozen=True, tag="turn.steered"):
+    """Its agent has taken in what was said while it ran or waited."""
+
+    turn: str
+    messages: tuple[str, ...]
 
 
 class TurnWaiting(EventBase, frozen=True, tag="turn.waiting"):
@@ -138,6 +149,7 @@ Event = (
     | ChunkWritten
     | TurnQueued
     | TurnStarted
+    | TurnSteered
     | TurnWaiting
     | TurnResumed
     | TurnBlocked

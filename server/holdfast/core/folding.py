@@ -262,6 +262,8 @@ def _chunk(state: State, seq: int, at: int, event: ChunkWritten) -> None:
 
 def _queued(state: State, seq: int, _at: int, event: TurnQueued) -> None:
     _turn(state, seq, event).status = "queued"
+    if placed := state.messages.get(event.cause or ""):
+        placed.place.turn = event.turn
 
 
 def _started(state: State, seq: int, at: int, event: TurnStarted) -> None:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from holdfast.core.modes import MODES, Mode
+
 
 class ToolManifest(msgspec.Struct, frozen=True, omit_defaults=True):
     """One tool, as servers and devices need to know it."""
@@ -23,6 +25,10 @@ class AgentManifest(msgspec.Struct, frozen=True, omit_defaults=True):
     agent: str
     version: str
     tools: list[ToolManifest] = []
+    #: What becomes of a message that comes while a turn runs or waits, where the message does not say.
+    onMessage: Mode = "queue"
+    #: What a message may say of that.
+    modes: tuple[Mode, ...] = MODES
 
     @property
     def queue(self) -> str:

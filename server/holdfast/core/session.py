@@ -10,6 +10,7 @@ from holdfast.core.records import Record
 
 QUEUE_MAX = 50  # turns behind the active one; a person who sends more is told to wait
 GATES_MAX = 100  # open gates of one session: their turns stand in its record, and their cards on one page
+STEERING_MAX = 20  # messages to a turn that its agent has not looked at yet; it may never look
 
 
 class SessionInfo(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,6 +12,7 @@ nobody runs them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -25,11 +26,13 @@ from holdfast.core.events import (
     TurnBlocked,
     TurnEnd,
     TurnFinished,
+    TurnQueued,
     TurnResumed,
     TurnStarted,
     TurnWaiting,
 )
 from holdfast.core.identity import By
+from holdfast.core.ids import message_id
 from holdfast.core.records import Record
 from holdfast.core.session import SessionRecord
 
@@ -87,6 +90,16 @@ class Continued(msgspec.Struct, frozen=True, omit_defaults=True):
     ref: str | None = None
 
 
+class Steering(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message for a turn that runs or waits, until its agent looks. If that never does, it causes `turn`."""
+
+    message: str
+    turn: str
+    requester: Requester
+    agent_version: str
+    at_ms: int
+
+
 class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     """What is stored of a turn."""
 
@@ -123,6 +136,10 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     external: bool = False
     #: Who asked that it stop, while it runs.
     cancel: By | None = None
+    #: What was said to it while it ran or waited, and its agent has not looked at yet.
+    steering: tuple[Steering, ...] = ()
+    #: The turn by which somebody replaced it.
+    replaced_by: str | None = None
     #: Why it is blocked: {code, message}.
     blocked: dict[str, str] | None = None
     end: TurnEnd | None = None
@@ -335,12 +352,24 @@ def finish(
     error: dict[str, Any] | None = None,
     who: By | None = None,
 ) -> Commit:
-    """End the turn and start the next queued one, in one commit (rule a).
+    """End the turn and start the next one, in one commit (rule a).
 
-    `following` is the record of the first turn in the session's queue, if there is one.
+    `following` is the record of the first turn in the session's queue, if there is one. What was said to steer the
+    turn, and its agent never looked at, comes before that: each such message causes a turn now. Where the turn was
+    replaced it does not: what replaces it has it in its history.
     """
     _step(turn, "finish" if turn.status == "running" else "cancel")
-    ended = replace(turn, status="finished", end=end, result=result, error=error, open=(), cancel=None, blocked=None)
+    ended = replace(
+        turn,
+        status="finished",
+        end=end,
+        result=result,
+        error=error,
+        open=(),
+        cancel=None,
+        blocked=None,
+        steering=(),
+    )
     commit = Commit(
         turn.session,
         "finish",
@@ -356,7 +385,8 @@ def finish(
         commit.drop_deadlines.append(member("lease", turn.id))
         commit.fences[turn.id] = None
     if session.active == turn.id:
-        _promote(commit, session, following)
+        missed = () if turn.replaced_by else turn.steering
+        _promote(commit, session, following, [_caused_by(turn, said) for said in missed])
     else:
         commit.puts.append(without(session, turn))
     return commit
@@ -377,7 +407,32 @@ def cancelled_entry(turn: TurnRecord, who: By, via: str, ref: str | None) -> Aud
     return AuditEntry("turn.cancelled", turn.session, who, turn=turn.id, via=via, ref=ref)
 
 
-def _promote(commit: Commit, session: SessionRecord, following: TurnRecord | None) -> None:
+def _caused_by(turn: TurnRecord, said: Steering) -> TurnRecord:
+    """The turn that a message causes which was meant to steer another."""
+    return TurnRecord(
+        turn=said.turn,
+        session=turn.session,
+        agent=turn.agent,
+        agent_version=said.agent_version,
+        status="queued",
+        requester=said.requester,
+        created_at_ms=said.at_ms,
+        cause=said.message,
+        message=message_id(said.turn),
+    )
+
+
+def _promote(
+    commit: Commit, session: SessionRecord, following: TurnRecord | None, missed: Sequence[TurnRecord] = ()
+) -> None:
+    before: str | None = None
+    for ahead, late in enumerate(missed):
+        commit.events.append(TurnQueued(late.id, late.agent, before, ahead, late.cause))
+        before = before or late.id
+    if missed:
+        following, *others = missed
+        commit.puts.extend(others)
+        session = replace(session, queue=(*(late.id for late in missed), *session.queue))
     if following is None:
         assert not session.queue, "the next turn must be read before this one is ended"
         commit.puts.append(replace(session, active=None))

@@ -293,6 +293,11 @@ class Ok(Frame, frozen=True, tag="ok"):
     seq: int | None = None
     turn: str | None = None
     message: str | None = None
+    #: Of a message: the turn that runs or waits before its own, and how many turns must end before that starts.
+    behind: str | None = None
+    ahead: int = 0
+    #: Of a message: it steers `turn`, which ran or waited already.
+    steers: bool = False
 
 
 class Answered(Frame, frozen=True, tag="answered"):

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 from holdfast.core.manifests import AgentManifest
+from holdfast.core.modes import MODES, Mode, checked
 from holdfast.core.policies import Verdict
 from holdfast.runtime.policies import Policies, PolicySource
 from holdfast.runtime.tools import Tool
@@ -25,13 +26,18 @@ class Agent:
         function: Callable[[Turn], Awaitable[Any]],
         tools: Sequence[Tool[..., Any]],
         version: str,
+        on_message: Mode = "queue",
+        modes: Sequence[Mode] = MODES,
     ) -> None:
         self.name, self.function, self.version = name, function, version
+        self.on_message: Mode
+        self.on_message, self.modes = checked(on_message, modes)
         self.tools = {tool.name: tool for tool in tools}
 
     @property
     def manifest(self) -> AgentManifest:
-        return AgentManifest(self.name, self.version, [tool.manifest for tool in self.tools.values()])
+        tools = [tool.manifest for tool in self.tools.values()]
+        return AgentManifest(self.name, self.version, tools, self.on_message, self.modes)
 
 
 class App:
@@ -60,11 +66,19 @@ class App:
         #: By queue: agent@version.
         self.agents: dict[str, Agent] = {}
 
-    def agent(self, name: str, *, tools: Sequence[Tool[..., Any]] = (), version: str = "1") -> Callable[[F], F]:
-        """Register an `async def agent(turn)`."""
+    def agent(
+        self,
+        name: str,
+        *,
+        tools: Sequence[Tool[..., Any]] = (),
+        version: str = "1",
+        on_message: Mode = "queue",
+        modes: Sequence[Mode] = MODES,
+    ) -> Callable[[F], F]:
+        """Register an `async def agent(turn)`; the options are those of `add_agent`."""
 
         def register(function: F) -> F:
-            self.add_agent(name, function, tools=tools, version=version)
+            self.add_agent(name, function, tools=tools, version=version, on_message=on_message, modes=modes)
             return function
 
         return register
@@ -76,15 +90,23 @@ class App:
         *,
         tools: Sequence[Tool[..., Any]] = (),
         version: str = "1",
+        on_message: Mode = "queue",
+        modes: Sequence[Mode] = MODES,
     ) -> None:
         """Register an agent. Old versions may stay registered: turns go on with the version they began with.
 
+        Args:
+            on_message: what becomes of a message that comes while a turn runs or waits: "queue", "steer", "replace"
+                or "reject".
+            modes: which of these a message may ask for instead.
+
         Raises:
-            ValueError: this name and version are taken, or a name has a character that it must not have.
+            ValueError: this name and version are taken, a name has a character that it must not have, or a mode is
+                none.
         """
         if not name or any(character in name for character in "@ \n"):
             raise ValueError(f"{name!r}: an agent's name has neither '@' nor blanks")
-        agent = Agent(name, function, tools, version)
+        agent = Agent(name, function, tools, version, on_message, modes)
         if agent.manifest.queue in self.agents:
             raise ValueError(f"agent {name!r} version {version!r} is registered twice")
         self.agents[agent.manifest.queue] = agent

@@ -152,6 +152,13 @@ class Execution:
             await self._halt()
         return await self.guarded(performing())
 
+    async def looking(self, look: Callable[[Execution], Awaitable[T]]) -> T:
+        """Observe something that must be read. It is recorded, but it is no operation and has no place."""
+        self.check_task()
+        if self.sealed or self.halted or self.turn.cancel:
+            await self._halt()
+        return await self.guarded(look(self))
+
     async def guarded(self, performing: Awaitable[T]) -> T:
         """What only the worker can deal with never reaches the author's code, which might swallow it."""
         try:

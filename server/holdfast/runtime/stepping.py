@@ -147,12 +147,16 @@ async def sleep(x: Execution, key: str, place: int, due_ms: Callable[[], int]) -
 def observe(x: Execution, name: str, look: Callable[[], Any]) -> Any:
     """A value that another run would see differently: the first one counts."""
     key = x.journal.name("observed", name)
-    operation = x.journal.operations.get(key)
-    if operation is None:
-        operation = Operation(x.turn.id, key, "observed", "done", outcome="done", value=look())
-        x.journal.record(operation)
-        x.journal.observed.append(operation)
+    operation = x.journal.operations.get(key) or seen(x, key, look())
     return operation.value
+
+
+def seen(x: Execution, key: str, value: Any) -> Operation:
+    """What was observed; the next commit records it."""
+    operation = Operation(x.turn.id, key, "observed", "done", outcome="done", value=value)
+    x.journal.record(operation)
+    x.journal.observed.append(operation)
+    return operation
 
 
 def question(text: str, options: dict[str, Any]) -> Question:

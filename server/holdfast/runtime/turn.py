@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 from holdfast.core.durations import Duration, instant_ms, milliseconds
 from holdfast.core.messages import Message
 from holdfast.core.turns import Requester
-from holdfast.runtime import asking, racing, stepping
+from holdfast.runtime import asking, racing, steering, stepping
 from holdfast.runtime.calling import ToolCall
 from holdfast.runtime.deciding import Reply
 from holdfast.runtime.execution import Asked, Execution
@@ -76,6 +76,14 @@ class Turn:
     def cancelled(self) -> bool:
         """Whether somebody has asked that the turn stop."""
         return self._x.turn.cancel is not None
+
+    async def steering(self) -> list[Message]:
+        """What people have said to this turn since the last look: messages of the mode `steer`, oldest first.
+
+        Recorded, so that a replay sees the same at the same place. What is never looked at is not lost: when the
+        turn has ended, it causes the next one.
+        """
+        return await self._x.looking(steering.look)
 
     # Operations: await them, or give several to `all`.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -16,8 +16,10 @@ from msgspec.structs import replace
 from holdfast.core import turns
 from holdfast.core.commit import Commit, Fence, Writer
 from holdfast.core.errors import Busy, HoldfastError, TooLarge, Unavailable
-from holdfast.core.events import EVENT_MAX_BYTES, Event, decode, encode
+from holdfast.core.events import EVENT_MAX_BYTES, Event, MessageWritten, decode, encode
+from holdfast.core.messages import Message
 from holdfast.core.turns import LEASE_MS, TurnRecord
+from holdfast.runtime.history import events_since
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.transcript import Transcript
 from holdfast.store.backoff import Backoff
@@ -267,6 +269,12 @@ class TurnWriter:
     async def read(self, interrupts: tuple[str, ...]) -> View:
         """These interrupts of the turn as they are now."""
         return await self._until_known(lambda: self._door.read(self.turn.session, interrupts=interrupts))
+
+    async def said(self, wanted: Collection[str]) -> dict[str, Message]:
+        """These messages of people, by id: those that came since the turn began."""
+        events, _ = await events_since(self._log, self.turn.session, self.turn.begins or 1)
+        written = (event.message for _, event in events if isinstance(event, MessageWritten))
+        return {message.id: message for message in written if message.id in wanted}
 
     def loaded(self, head: int) -> None:
         """The transcript is that of the log up to `head`."""

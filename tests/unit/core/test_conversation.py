@@ -178,7 +178,7 @@ def test_a_message_behind_a_turn_waits_for_it() -> None:
     busy = SessionRecord(info=INFO, salt="x", active="t_0.s", queue=("t_1.s",), version=4)
     commit, turn = conversation.send(busy, ALICE, sent(), "1", 20)
     assert (turn.status, commit.jobs) == ("queued", [])
-    assert TurnQueued(turn.id, "support", "t_0.s") in commit.events
+    assert TurnQueued(turn.id, "support", "t_0.s", ahead=2) in commit.events
     after = put(commit, SessionRecord)
     assert (after.active, after.queue) == ("t_0.s", ("t_1.s", turn.id))
 

@@ -53,10 +53,16 @@ class Job(msgspec.Struct, frozen=True):
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something to tell people who are not connected. Leaves by the outbox."""
 
+    #: interrupt.opened, interrupt.closed, any other interrupt.*; or turn.notice, which is about no interrupt ("").
     kind: str
     session: str
     interrupt: str
     version: int
+    #: What follows is of `turn.notify`: who says it, in which operation, what, and to whom.
+    turn: str | None = None
+    operation: str | None = None
+    text: str | None = None
+    to: tuple[str, ...] = ()
 
 
 class Trim(msgspec.Struct, frozen=True):

@@ -73,6 +73,11 @@ def idempotency_key(turn: str, operation: str) -> str:
     return _digest("effect", turn, operation, length=32)
 
 
+def notice_id(kind: str, about: str, version: str) -> str:
+    """The notice that says this about an interrupt at that version, or in that operation of a turn."""
+    return "n_" + _digest("notice", kind, about, version, length=24)
+
+
 def session_of(own_id: str) -> SessionId:
     """The session in which a turn or an interrupt lives.
 

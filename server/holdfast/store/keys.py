@@ -15,7 +15,13 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:{7}:inbox              zset    open interrupts → since when (ms)                                   while open
     hf:{7}:sessions           zset    sessions → when somebody last wrote (ms)                            the session's
     hf:{7}:of:SUBJECT         zset    sessions of one person → likewise                                   the session's
-    hf:{7}:outbox             stream  notices to send, at most 100,000                                    until read
+    hf:targets                hash    where notices go → how it is shown, when it was last said (ms)        7 days unsaid
+    hf:{7}:outbox             stream  notices to send, at most 100,000                                    until handed on
+    hf:{7}:to:TARGET          zset    lanes of notices for a target, at most 10,000 → when next (ms)      until sent
+    hf:{7}:to:TARGET:LANE     list    the notices of one lane (an interrupt), in their order              until sent
+    hf:{7}:tries:TARGET       hash    lane → how often its first notice was begun                         until sent
+    hf:{7}:told:TARGET        zset    interrupts that it may have been told of, at most 100,000 → when    until closed
+    hf:{7}:undelivered        stream  notices that were given up, about 10,000; the oldest go first       until replayed
     hf:{7}:audit              stream  the audit trail, densely numbered                                   retention
     hf:{7}:seals              stream  its seals, densely numbered: what proves it                         retention
     hf:{7}:sealer             string  who seals it, for a while                                           some seconds
@@ -65,6 +71,10 @@ class Keys:
         return f"{self.prefix}:served"
 
     @property
+    def targets(self) -> str:
+        return f"{self.prefix}:targets"
+
+    @property
     def durable(self) -> str:
         return f"{self.prefix}:durable"
 
@@ -105,6 +115,21 @@ class Keys:
 
     def outbox(self, partition: int) -> str:
         return f"{self._tags[partition]}:outbox"
+
+    def lanes(self, partition: int, target: str) -> str:
+        return f"{self._tags[partition]}:to:{target}"
+
+    def lane(self, partition: int, target: str, lane: str) -> str:
+        return f"{self.lanes(partition, target)}:{lane}"
+
+    def tries(self, partition: int, target: str) -> str:
+        return f"{self._tags[partition]}:tries:{target}"
+
+    def told(self, partition: int, target: str) -> str:
+        return f"{self._tags[partition]}:told:{target}"
+
+    def undelivered(self, partition: int) -> str:
+        return f"{self._tags[partition]}:undelivered"
 
     def audit(self, partition: int) -> str:
         return f"{self._tags[partition]}:audit"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from holdfast.gateways.minting import mint_token
     from holdfast.runtime.app import App
     from holdfast.runtime.call import Call
+    from holdfast.runtime.hooks import Notice
     from holdfast.runtime.racing import First
     from holdfast.runtime.results import NotDone, Result, StepFailed
     from holdfast.runtime.tools import Tool, client_tool, tool
@@ -28,6 +29,7 @@ __all__ = [
     "Match",
     "Message",
     "NotDone",
+    "Notice",
     "Policy",
     "Result",
     "Rule",
@@ -50,6 +52,7 @@ _HOME = {
     "Match": "core.policies",
     "Message": "core.messages",
     "NotDone": "runtime.results",
+    "Notice": "runtime.hooks",
     "Policy": "core.policies",
     "Result": "runtime.results",
     "Rule": "core.policies",

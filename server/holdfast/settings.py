@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 from collections.abc import Mapping
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 
 PREFIX = "HOLDFAST_"
 SECRET_MIN_BYTES = 32  # of HS256's key: shorter than its hash, it is the weakest part
-HIDDEN = ("secret", "redis", "audit_key")  # never shown: a store's URL may hold a password
+HIDDEN = ("secret", "redis", "audit_key", "webhook", "webhook_secret")  # never shown: a store's URL may hold a password
+
+LISTS = ("origins", "audit_key", "webhook", "webhook_secret")  # given as one text, with commas between
+WEBHOOK_KEY_BYTES = range(24, 65)  # what Standard Webhooks says of a key
+WEBHOOKS_MAX = 20  # each notice is kept once for each
 
 
 class SettingsError(Exception):
@@ -55,6 +61,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_anchors: str | None = None
     #: After how many days sealed entries are let go. 0: never.
     audit_days: int = 0
+    #: Addresses to which notices are posted, separated by commas (docs/howto/notices.md).
+    webhook: tuple[str, ...] = ()
+    #: Signs what is posted: whsec_ and base64. Several, separated by commas, while one takes over from another.
+    webhook_secret: tuple[str, ...] = ()
+    #: Where people reach this server, for links in notices: https://agents.example.com
+    public_url: str | None = None
     #: debug, info, warning, error
     log: str = "info"
 
@@ -107,12 +119,52 @@ def is_loopback(host: str) -> bool:
 
 
 def _converted(name: str, value: Any, given_as: str) -> Any:
-    if name in ("origins", "audit_key") and isinstance(value, str):
+    if name in LISTS and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
         return msgspec.convert(value, get_type_hints(Settings)[name], strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{given_as}: {error}.") from None
+
+
+def webhook_keys(settings: Settings) -> list[bytes]:
+    """The keys that sign what is posted.
+
+    Raises:
+        SettingsError: one is not as Standard Webhooks says it.
+    """
+    return [_webhook_key(secret) for secret in settings.webhook_secret]
+
+
+def _webhook_key(secret: str) -> bytes:
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) not in WEBHOOK_KEY_BYTES:
+        raise SettingsError(
+            f"HOLDFAST_WEBHOOK_SECRET is whsec_ and the base64 of {WEBHOOK_KEY_BYTES[0]} to {WEBHOOK_KEY_BYTES[-1]} "
+            "bytes; make one with: echo whsec_$(openssl rand -base64 32)"
+        )
+    return key
+
+
+def _check_webhooks(settings: Settings) -> None:
+    if settings.webhook and not settings.webhook_secret:
+        raise SettingsError("Set HOLDFAST_WEBHOOK_SECRET too: a target must know that what is posted is ours.")
+    if len(settings.webhook) > WEBHOOKS_MAX:
+        raise SettingsError(f"HOLDFAST_WEBHOOK names at most {WEBHOOKS_MAX} addresses.")
+    if not all(_is_address(url) for url in settings.webhook):
+        raise SettingsError("HOLDFAST_WEBHOOK is an address such as https://example.com/hooks, or several with commas.")
+    webhook_keys(settings)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
 
 
 def _checked(settings: Settings) -> Settings:
@@ -128,6 +180,11 @@ def _checked(settings: Settings) -> Settings:
         raise SettingsError(f"{settings.port} is no port: it must be 0 to 65535.")
     if settings.wait < 0:
         raise SettingsError(f"HOLDFAST_WAIT is a number of copies, 0 or more; {settings.wait} is none.")
+    _check_webhooks(settings)
+    if settings.public_url is not None and not _is_address(settings.public_url):
+        raise SettingsError(
+            f"HOLDFAST_PUBLIC_URL is an address such as https://agents.example.com, not {settings.public_url!r}."
+        )
     if settings.log not in ("debug", "info", "warning", "error"):
         raise SettingsError(f"{settings.log!r} is no log level: debug, info, warning or error.")
     return settings

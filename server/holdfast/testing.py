@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast import wiring
 from holdfast.commands import answering, cancelling, claiming, continuing, sending, starting, withdrawing
 from holdfast.commands.backend import Backend
 from holdfast.core.durations import Duration, milliseconds
@@ -29,6 +30,7 @@ from holdfast.core.identity import OPERATOR, Principal
 from holdfast.core.interrupts import Interrupt
 from holdfast.core.modes import Mode
 from holdfast.core.turns import CONTINUE
+from holdfast.notify.router import Router
 from holdfast.protocol import frames
 from holdfast.runtime.app import App
 from holdfast.runtime.sweeper import Sweeper
@@ -40,6 +42,7 @@ from holdfast.store.embedded import EmbeddedStore
 from holdfast.store.keys import Keys
 from holdfast.store.log import Log
 from holdfast.store.manifests import Manifests
+from holdfast.store.outbox import Outbox
 from holdfast.store.subscription import Subscription
 
 WAIT_S = 10.0  # for a condition, before a test fails
@@ -130,11 +133,18 @@ class Harness:
             self.manifests,
             lease_ms=self._lease_ms,
             executed=lambda tool, values: self._runs.append((tool, values)),
+            beside=self._tell if app.hooks else None,
         )
         self._working = asyncio.create_task(worker.run(), name="worker under test")
         await wait_until(lambda: worker.ready.is_set() or self._failed(), "the worker is ready")
         if self._working.done():
             self._working.result()
+
+    async def _tell(self, deps: Any) -> None:
+        """Hand notices on, and call the app's hooks."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Router(Outbox(self.connection, self.door.keys)).run())
+            tasks.create_task(wiring.telling(self._app, self.door)(deps))
 
     async def stop_worker(self) -> None:
         """Stop it, as a deploy does: what is under way is recorded."""

@@ -1,14 +1,14 @@
 """The composition root: the one place that builds objects of all packages and joins them.
 
 open_store ──▶ Backend ──▶ Hub, REST, WebSocket ──▶ one ASGI application     (serving)
-    │             └──────▶ Sweeper, Sealer                                   (serving)
-    └─────────────▶ Worker, woken by its subscription                        (working)
+    │             └──────▶ Sweeper, Sealer, Router, a Sender for each webhook (serving)
+    └─────────────▶ Worker, woken by its subscription; a Sender for each hook (working)
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -25,19 +25,27 @@ from holdfast.commands.backend import Backend
 from holdfast.core.chain import derive_key
 from holdfast.core.errors import Draining
 from holdfast.core.identity import Principal
+from holdfast.core.notices import NoticeShown
 from holdfast.gateways import device, http
 from holdfast.gateways.auth import Authenticate, Authenticator, by_bearer
 from holdfast.gateways.drain import Drain
 from holdfast.gateways.rest.exchange import Services
 from holdfast.gateways.websocket import Origins, WebSocketGateway
 from holdfast.hub.hub import Hub, HubSettings
+from holdfast.notify import webhook
+from holdfast.notify.hook import HookTarget
+from holdfast.notify.router import Router
+from holdfast.notify.sender import Sender
 from holdfast.runtime.app import App
+from holdfast.runtime.hooks import Hook, LinkMaker, Notice
 from holdfast.runtime.sealer import Sealer
 from holdfast.runtime.sweeper import Sweeper
 from holdfast.runtime.worker import Worker
-from holdfast.settings import Settings, SettingsError, read
+from holdfast.settings import Settings, SettingsError, read, webhook_keys
 from holdfast.store.devices import DevicesStore
+from holdfast.store.door import Door
 from holdfast.store.opening import OpenStore, open_store
+from holdfast.store.outbox import Outbox
 from holdfast.store.trail import Trail
 
 DAY_MS = 86_400_000
@@ -71,9 +79,41 @@ async def serving(settings: Settings, store: OpenStore, auth: Authenticate | Non
         Hub(store.door, store.log, devices, store.subscription, hub_settings) as hub,
         background(Sweeper(backend).run()),
         background(sealer(settings, store).run()),
+        posting(settings, store),
     ):
         drain = Drain()
         yield Server(application(settings, backend, hub, drain, auth), drain, backend)
+
+
+@asynccontextmanager
+async def posting(settings: Settings, store: OpenStore) -> AsyncGenerator[None]:
+    """What hands notices on to all targets, and posts them to the webhooks of these settings."""
+    outbox = Outbox(store.connection, store.keys)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(webhook.client())
+        for target in webhook.webhooks(settings.webhook, webhook_keys(settings), client):
+            sender = Sender(outbox, store.door, target)
+            await sender.announce()  # before anything is handed on: what waits in the outbox is for it too
+            await stack.enter_async_context(background(sender.run()))
+        await stack.enter_async_context(background(Router(outbox).run()))
+        yield
+
+
+def telling(app: App, door: Door, links: LinkMaker | None = None) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    """What runs beside a worker's turns, given the lifespan's deps: a sender for each hook of the app."""
+
+    async def tell(deps: Any) -> None:
+        outbox = Outbox(door.connection, door.keys)
+        async with asyncio.TaskGroup() as tasks:
+            for hook in app.hooks.values():
+                target = HookTarget(hook.name, _told(hook, deps, links))
+                tasks.create_task(Sender(outbox, door, target).run(), name=target.shown)
+
+    return tell
+
+
+def _told(hook: Hook, deps: Any, links: LinkMaker | None) -> Callable[[NoticeShown], Awaitable[None]]:
+    return lambda shown: hook.function(Notice(shown, deps, links))
 
 
 def sealer(settings: Settings, store: OpenStore) -> Sealer:
@@ -133,6 +173,7 @@ async def working(settings: Settings, store: OpenStore, app: App) -> AsyncGenera
         lease_ms=settings.lease_ms,
         retain_events=settings.retain_events,
         policies=app.policies.under(settings.policy),
+        beside=telling(app, store.door),
     )
     # A lost wake-up costs a poll: there is nothing to do about a gap.
     wake = store.subscription(lambda _, payload: worker.woken(payload), lambda: None, name="holdfast-worker-sub")

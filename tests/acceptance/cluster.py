@@ -117,9 +117,9 @@ class Cluster:
             process.end()
         await self._stack.aclose()
 
-    async def start_server(self, port: int | None = None) -> Process:
+    async def start_server(self, port: int | None = None, *, env: dict[str, str] | None = None) -> Process:
         port = port or free_port()
-        process = self._process(f"server-{port}", "serve", "--port", str(port))
+        process = self._process(f"server-{port}", "serve", "--port", str(port), env=env)
         self.servers.append(process)
         self.ports.append(port)
         process.start()

@@ -18,7 +18,7 @@ from holdfast.store.keys import Keys, field
 from holdfast.store.retention import trim
 from holdfast.testing import Harness, TestSession, harness
 
-LINE = re.compile(r"^    (hf:\S+) +(hash|zset|set|stream|string) +\S", re.MULTILINE)
+LINE = re.compile(r"^    (hf:\S+) +(hash|zset|set|stream|string|list) +\S", re.MULTILINE)
 
 
 def documented() -> dict[re.Pattern[str], str]:
@@ -29,7 +29,7 @@ def documented() -> dict[re.Pattern[str], str]:
 
 def _pattern(name: str) -> re.Pattern[str]:
     pattern = re.escape(name).replace(re.escape("{7}"), r"\{\d+\}")
-    return re.compile(re.sub(r"AGENT@VERSION|SUBJECT|TURN|ID", r"[^:]+", pattern))
+    return re.compile(re.sub(r"AGENT@VERSION|SUBJECT|TARGET|LANE|TURN|ID", r"[^:]+", pattern))
 
 
 def app() -> App:

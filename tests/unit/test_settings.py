@@ -7,6 +7,7 @@ import pytest
 from holdfast.settings import Settings, SettingsError, check_serving, is_loopback, read
 
 SECRET = "a secret of more than thirty-two bytes"
+WEBHOOK_SECRET = "whsec_" + "c2VjcmV0IG9mIG1vcmUgdGhhbiB0aGlydHktdHdvIGJ5dGVz"
 
 
 def test_a_flag_stands_before_its_variable() -> None:
@@ -32,6 +33,11 @@ def test_lists_are_separated_by_commas() -> None:
         ({"HOLDFAST_LOG": "loud"}, "loud"),
         ({"HOLDFAST_AUDIT_KEY": f"{SECRET},short"}, "HOLDFAST_AUDIT_KEY"),
         ({"HOLDFAST_AUDIT_DAYS": "-1"}, "HOLDFAST_AUDIT_DAYS"),
+        ({"HOLDFAST_WEBHOOK": "https://a.example"}, "HOLDFAST_WEBHOOK_SECRET"),
+        ({"HOLDFAST_WEBHOOK": "ftp://a.example", "HOLDFAST_WEBHOOK_SECRET": WEBHOOK_SECRET}, "HOLDFAST_WEBHOOK"),
+        ({"HOLDFAST_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "HOLDFAST_WEBHOOK_SECRET"),
+        ({"HOLDFAST_WEBHOOK_SECRET": "whsec_nobase64!"}, "HOLDFAST_WEBHOOK_SECRET"),
+        ({"HOLDFAST_PUBLIC_URL": "agents.example"}, "HOLDFAST_PUBLIC_URL"),
     ],
 )
 def test_what_cannot_be_used_is_named(environ: dict[str, str], named: str) -> None:

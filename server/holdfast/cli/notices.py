@@ -34,20 +34,14 @@ def list_notices(limit: int) -> None:
 
 @notices.command("replay")
 @click.argument("ids", metavar="ID…", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that were given up.")
+@click.option("--all", "everything", is_flag=True, help="The newest thousand.")
 def replay_notices(ids: tuple[str, ...], everything: bool) -> None:
     """Send notices again: those named, or --all."""
     if bool(ids) == everything:
         raise click.UsageError("Name the notices to send again, or give --all.")
-    done, left = _replay(list(ids) if ids else None)
-    while everything and (more := _replay(None))[0]:
-        done, left = done + more[0], more[1]
-    click.echo(f"{done} sent again" + (f"; {left} were not: their target is gone, or they were" if left else ""))
-
-
-def _replay(ids: list[str] | None) -> tuple[int, int]:
-    reply = _ask("POST", "/v1/notices/dead/replay", {} if ids is None else {"ids": ids})
-    return reply["replayed"], reply["left"]
+    reply = _ask("POST", "/v1/notices/dead/replay", {"ids": list(ids)} if ids else {})
+    left = f"; {reply['left']} are not: their target is gone, or they were before" if reply["left"] else ""
+    click.echo(f"{reply['replayed']} are sent again{left}")
 
 
 def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

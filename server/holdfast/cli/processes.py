@@ -27,6 +27,8 @@ from holdfast.runtime.app import App
 from holdfast.runtime.loading import load_app
 from holdfast.settings import Settings, SettingsError, is_loopback
 from holdfast.store.embedded import EmbeddedStore
+from holdfast.store.opening import OpenStore
+from holdfast.store.outbox import Outbox
 
 DEV_SUBJECT = "you"
 DEV_TTL = "30 days"  # a link that was bookmarked; `dev` is not for strangers
@@ -81,8 +83,18 @@ async def examine(settings: Settings) -> list[str]:
         found += [f"agent: {queue}, {'served' if queue in served else 'no worker'}" for queue in queues]
         if not served:
             found.append("worker: none; turns wait until one runs (holdfast worker PATH_OR_MODULE:app)")
+        found += await _notices(store)
         found.append("secret: set" if settings.secret else "secret: not set (HOLDFAST_SECRET)")
         return found
+
+
+async def _notices(store: OpenStore) -> list[str]:
+    """Where notices go, and whether they get there."""
+    outbox = Outbox(store.connection, store.keys)
+    backlog, targets = await outbox.backlog(), await outbox.targets()
+    look = " (holdfast notices list)" if backlog.undelivered else ""
+    told = ", ".join(target.shown for target in targets) or "nowhere: there is neither a webhook nor a hook"
+    return [f"notices: {backlog.waiting} on their way, {backlog.undelivered} given up{look}", f"notices go to: {told}"]
 
 
 def listen(settings: Settings) -> socket.socket:

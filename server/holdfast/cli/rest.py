@@ -16,7 +16,7 @@ TIMEOUT_S = 10.0
 DEFAULT_URL = "http://127.0.0.1:8700"
 
 
-def ask(method: str, path: str) -> dict[str, Any]:
+def ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """What the server behind `HOLDFAST_URL` answers to `HOLDFAST_TOKEN`, or the token in that URL.
 
     Raises:
@@ -25,7 +25,7 @@ def ask(method: str, path: str) -> dict[str, Any]:
     address = parse(os.environ.get("HOLDFAST_URL", DEFAULT_URL))
     token = os.environ.get("HOLDFAST_TOKEN") or address.token or ""
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    data = b"{}" if method == "POST" else None
+    data = msgspec.json.encode(body or {}) if method == "POST" else None
     request = urllib.request.Request(address.http + path, data=data, headers=headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:

@@ -7,10 +7,11 @@ from holdfast.commands.backend import Backend
 from holdfast.commands.owning import owned
 from holdfast.commands.replies import ok, stored_ok
 from holdfast.core.audit import AuditEntry
-from holdfast.core.commit import Commit
+from holdfast.core.commit import Commit, Notice
 from holdfast.core.deadlines import Deadline, member
 from holdfast.core.events import SessionDeleted
 from holdfast.core.identity import Principal
+from holdfast.core.notices import CLOSED
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord, open_interrupts
 from holdfast.protocol.frames import Ok
@@ -71,6 +72,7 @@ def _void(commit: Commit, turn: TurnRecord) -> None:
     commit.nudges.append(turn.id)
     asked = open_interrupts(turn)
     commit.inbox_drop.extend(asked)
+    commit.notices.extend(Notice(CLOSED, turn.session, name, 0) for name in asked)
     commit.drop_deadlines.extend(member("expire", name) for name in asked)
     timers = (name.removeprefix("timer ") for name in turn.open if name not in asked)
     commit.drop_deadlines.extend(member("timer", turn.id, operation) for operation in timers)

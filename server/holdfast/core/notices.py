@@ -102,16 +102,21 @@ def wait_ms(attempts: int, chance: float) -> int:
 
 
 def said(session: str, turn: str, operation: str, text: str, to: tuple[str, ...]) -> Notice:
-    """A notice of the author's own.
+    """A notice of the author's own. Raises as `check_said`."""
+    check_said(text, to)
+    return Notice(SAID, session, "", 0, turn=turn, operation=operation, text=text, to=to)
+
+
+def check_said(text: str, to: tuple[str, ...]) -> None:
+    """Whether it can be a notice.
 
     Raises:
-        BadInput: it says nothing, or too much.
+        BadInput: it says nothing, or too much, or is for too many.
     """
     if not text.strip() or len(text) > TEXT_MAX:
         raise BadInput(f"A notice has 1 to {TEXT_MAX} characters.", length=len(text), limit=TEXT_MAX)
     if len(to) > TO_MAX or not all(to):
         raise BadInput(f"A notice is for at most {TO_MAX} names, none of them empty.", limit=TO_MAX)
-    return Notice(SAID, session, "", 0, turn=turn, operation=operation, text=text, to=to)
 
 
 def body(notice: NoticeShown) -> dict[str, Any]:

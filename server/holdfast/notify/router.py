@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 import structlog
 
@@ -11,6 +12,7 @@ from holdfast.core.errors import Unavailable
 from holdfast.store.outbox import POST_MAX, UNSAID_MS, Outbox
 
 ROUTE_MS = 300  # between two looks: a notice is for people who are not looking, and may take this long
+DOUBT_MS = 600_000  # that a target must seem gone before it is: the store's clock may have jumped
 
 log = structlog.get_logger("holdfast.notices")
 
@@ -18,9 +20,10 @@ log = structlog.get_logger("holdfast.notices")
 class Router:
     """Looks again and again. Cancel `run` to end it; that is safe at any point."""
 
-    def __init__(self, outbox: Outbox, *, route_ms: int = ROUTE_MS) -> None:
+    def __init__(self, outbox: Outbox, *, route_ms: int = ROUTE_MS, doubt_ms: int = DOUBT_MS) -> None:
         self._outbox = outbox
-        self._route_s = route_ms / 1_000
+        self._route_s, self._doubt_s = route_ms / 1_000, doubt_ms / 1_000
+        self._unsaid: dict[str, float] = {}  # target → since when it seems to be gone, by our own clock
 
     async def run(self) -> None:
         """Hand on until cancelled. A store that is away is waited for."""
@@ -48,8 +51,11 @@ class Router:
 
     async def _targets(self) -> list[str]:
         known, now_ms = await self._outbox.targets(), await self._outbox.now_ms()
-        for target in known:
-            if target.at <= now_ms - UNSAID_MS:
+        unsaid = [target for target in known if target.at <= now_ms - UNSAID_MS]
+        self._unsaid = {one.id: self._unsaid.get(one.id, time.monotonic()) for one in unsaid}
+        for target in unsaid:
+            if time.monotonic() >= self._unsaid[target.id] + self._doubt_s:
                 log.warning("a target is forgotten: nobody has served it for days", target=target.shown)
                 await self._outbox.forget(target.id)
-        return [target.id for target in known if target.at > now_ms - UNSAID_MS]
+                known.remove(target)
+        return [target.id for target in known]

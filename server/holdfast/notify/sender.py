@@ -113,14 +113,15 @@ class Sender:
     async def deliver(self, taken: Taken) -> None:
         """One notice, from its reason to its outcome."""
         notice, target = taken.notice, self._target.id
-        told = notice.kind == notices.CLOSED and await self._outbox.was_told(target, taken)
-        if notice.interrupt and notice.kind != notices.CLOSED:
-            # Before it is looked up: a closing that comes meanwhile finds this, and is told.
-            await self._outbox.tell(target, taken)
+        closing = notice.kind == notices.CLOSED
+        told = closing and await self._outbox.was_told(target, taken)
         record = await self._record(taken)
         if not notices.is_due(notice, record, told=told):
             await self._outbox.settle(target, taken, "done")
             return
+        if notice.interrupt and not closing:
+            # Before it is delivered: if this process dies in between, the target may know of it.
+            await self._outbox.tell(target, taken)
         try:
             async with asyncio.timeout(self._deliver_s):
                 await self._target.deliver(notices.shown(notice, taken.at, record))
@@ -128,7 +129,7 @@ class Sender:
             await self._failed(taken, error)
             return
         reached("after deliver")
-        await self._outbox.settle(target, taken, "closed" if notice.kind == notices.CLOSED else "done")
+        await self._outbox.settle(target, taken, "closed" if closing else "done")
 
     async def _record(self, taken: Taken) -> InterruptRecord | None:
         if not taken.notice.interrupt:

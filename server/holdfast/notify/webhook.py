@@ -1,6 +1,6 @@
 """Webhooks: notices as signed POST requests, as Standard Webhooks says it (https://www.standardwebhooks.com).
 
-    webhook-id: n_…     webhook-timestamp: 1764547200     webhook-signature: v1,BASE64(HMAC-SHA-256(id.timestamp.body))
+webhook-id: n_…     webhook-timestamp: 1764547200     webhook-signature: v1,BASE64(HMAC-SHA-256(id.timestamp.body))
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Webhook:
 
 
 def client() -> httpx2.AsyncClient:
-    """What webhooks are sent with: follows nothing, keeps no cookies that matter, waits for nobody for long."""
+    """What webhooks are sent with: it follows nothing, and waits for nobody for long."""
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=CONNECTIONS_MAX)
     return httpx2.AsyncClient(follow_redirects=False, timeout=TIMEOUT_S, limits=limits)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from holdfast.core.manifests import AgentManifest
 from holdfast.core.modes import MODES, Mode, checked
 from holdfast.core.policies import Verdict
+from holdfast.runtime.hooks import Hook, HookFunction, hook_of
 from holdfast.runtime.policies import Policies, PolicySource
 from holdfast.runtime.tools import Tool
 from holdfast.runtime.turn import Turn
@@ -65,6 +66,8 @@ class App:
         self.policies = Policies(policy)
         #: By queue: agent@version.
         self.agents: dict[str, Agent] = {}
+        #: By name.
+        self.hooks: dict[str, Hook] = {}
 
     def agent(
         self,
@@ -111,6 +114,30 @@ class App:
             raise ValueError(f"agent {name!r} version {version!r} is registered twice")
         self.agents[agent.manifest.queue] = agent
 
+    @overload
+    def on_interrupt(self, function: HookFunction) -> HookFunction: ...
+    @overload
+    def on_interrupt(self, *, name: str) -> Callable[[HookFunction], HookFunction]: ...
+    def on_interrupt(self, function: HookFunction | None = None, *, name: str | None = None) -> Any:
+        """Register an `async def hook(notice)`: told when an interrupt opens, changes or closes, and by `turn.notify`.
+
+        It runs in a worker, beside the turns, at least once for each `Notice`; if it raises, it is called again later.
+        Its name is its own or `name`: keep it when the function is renamed, so that what waits for it still finds it.
+
+        Raises:
+            ValueError: the name is taken, or has a character that it must not have.
+            TypeError: it is not an async function.
+        """
+
+        def register(hook: HookFunction) -> HookFunction:
+            made = hook_of(hook, name)
+            if made.name in self.hooks:
+                raise ValueError(f"hook {made.name!r} is registered twice")
+            self.hooks[made.name] = made
+            return hook
+
+        return register if function is None else register(function)
+
     def with_deps(self, deps: Any) -> App:
         """The same agents, given these deps instead of the lifespan's: for tests."""
 
@@ -120,6 +147,7 @@ class App:
 
         app = App(lifespan=given)
         app.default_verdict, app.policies, app.agents = self.default_verdict, self.policies, self.agents
+        app.hooks = self.hooks
         return app
 
     @asynccontextmanager

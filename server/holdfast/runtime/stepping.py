@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from holdfast.core import asking as core_asking
+from holdfast.core import notices
 from holdfast.core.asking import timer_name
 from holdfast.core.commit import Commit
 from holdfast.core.operations import Failure, Operation
@@ -142,6 +143,18 @@ async def sleep(x: Execution, key: str, place: int, due_ms: Callable[[], int]) -
         x.journal.record(operation)
     if timer_name(key) in x.turn.open:
         await x.branches.suspend(timer_name(key))
+
+
+async def notify(x: Execution, key: str, place: int, text: str, to: tuple[str, ...]) -> None:
+    """Have somebody told, once: the notice stands in the commit that records the operation."""
+    if key in x.journal.operations:
+        return
+    operation = Operation(x.turn.id, key, "notify", "done", place=place, outcome="done")
+    notice = notices.said(x.turn.session, x.turn.id, key, text, to)
+    await x.writer.commit(
+        lambda turn, by: Commit(turn.session, "notify", by=by, operations=[operation], notices=[notice]), x.journal
+    )
+    x.journal.record(operation)
 
 
 def observe(x: Execution, name: str, look: Callable[[], Any]) -> Any:

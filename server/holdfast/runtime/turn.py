@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random as _random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
+from holdfast.core import notices
 from holdfast.core.durations import Duration, instant_ms, milliseconds
 from holdfast.core.messages import Message
 from holdfast.core.turns import Requester
@@ -170,6 +171,15 @@ class Turn:
         at_ms = None if until is None else instant_ms(until)
         due = lambda: x.writer.now_ms() + length if at_ms is None else at_ms  # noqa: E731
         return Asked(x, "sleep", "sleep", lambda key, place: stepping.sleep(x, key, place, due))
+
+    def notify(self, text: str, *, to: str | Sequence[str] = ()) -> Asked[None]:
+        """Tell people who are not looking: webhooks and the app's hooks get a notice, `to` whom they are to give it.
+
+        Raises BadInput: it says nothing, or more than 4,000 characters, or is for more than 20.
+        """
+        x, names = self._x, (to,) if isinstance(to, str) else tuple(to)
+        notices.check_said(text, names)
+        return Asked(x, "notify", "notify", lambda key, place: stepping.notify(x, key, place, text, names))
 
     @overload
     async def all(self, a: Asked[A], b: Asked[B], /) -> tuple[A, B]: ...

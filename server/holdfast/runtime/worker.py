@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -57,7 +57,9 @@ class Worker:
         retain_events: int = RETAIN_EVENTS,
         policies: Policies | None = None,
         executed: Callable[[str, dict[str, Any]], None] = lambda _tool, _input: None,
+        beside: Callable[[Any], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
+        """Work for `app`. `beside`, given the lifespan's deps, runs until the worker has stopped."""
         self._app, self._door, self._log, self._manifests = app, door, logs, manifests
         self._slots, self._lease_ms, self._poll_s, self._grace_s = (
             slots,
@@ -67,6 +69,7 @@ class Worker:
         )
         self._policies = policies or app.policies
         self._executed = executed
+        self._beside = beside
         self._retain_events = retain_events
         self._histories = Histories(logs)
         self._jobs = Jobs(door.connection, door.keys)
@@ -83,12 +86,15 @@ class Worker:
         """Work until `stop`. Then what is under way is recorded, and every turn is anybody's again."""
         async with self._app.running() as deps, asyncio.TaskGroup() as tasks:
             environment = Environment(deps, self._app.default_verdict, self._policies, self._executed)
-            serving = tasks.create_task(self._serve())
+            others = [tasks.create_task(self._serve())]
+            if self._beside is not None:
+                others.append(tasks.create_task(self._beside(deps)))
             try:
                 await self._work(tasks, environment)
                 await self._drain()
             finally:
-                serving.cancel()
+                for other in others:
+                    other.cancel()
 
     def stop(self) -> None:
         """Take no more turns, and let go of those that run."""

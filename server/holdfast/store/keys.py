@@ -5,6 +5,7 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:config                 hash    `partitions`: fixed when the store is first used                    for ever
     hf:agents                 hash    agent@version → its manifest                                          for ever
     hf:served                 hash    agent@version → when a worker last said that it serves it (ms)      for ever
+    hf:targets                hash    where notices go → when that was last said (ms), how it is shown    7 days unsaid
     hf:durable                string  written before WAIT, which waits for its own connection's writes      for ever
     hf:{7}:meta               hash    epoch, run, generation; `entries`: the audit trail's last number    for ever
     hf:{7}:deadlines          zset    what acts by itself → when (ms)                                     while open
@@ -15,8 +16,7 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:{7}:inbox              zset    open interrupts → since when (ms)                                   while open
     hf:{7}:sessions           zset    sessions → when somebody last wrote (ms)                            the session's
     hf:{7}:of:SUBJECT         zset    sessions of one person → likewise                                   the session's
-    hf:targets                hash    where notices go → how it is shown, when it was last said (ms)        7 days unsaid
-    hf:{7}:outbox             stream  notices to send, at most 100,000                                    until handed on
+    hf:{7}:outbox             stream  notices to send, at most 100,000                                    handed on
     hf:{7}:to:TARGET          zset    lanes of notices for a target, at most 10,000 → when next (ms)      until sent
     hf:{7}:to:TARGET:LANE     list    the notices of one lane (an interrupt), in their order              until sent
     hf:{7}:tries:TARGET       hash    lane → how often its first notice was begun                         until sent

@@ -16,10 +16,11 @@ from holdfast.store.durability import Durability
 from holdfast.store.keys import PARTITIONS, Keys
 from holdfast.store.log import Log
 from holdfast.store.manifests import SERVED, Manifests
+from holdfast.store.outbox import POST, REPLAY, SETTLE, TAKE
 from holdfast.store.subscription import OnGap, OnMessage, Subscription
 from holdfast.store.trail import SEAL, TRAIL
 
-SCRIPTS = (COMMIT, READ, LOG, CLAIM, SERVED, TRAIL, SEAL)
+SCRIPTS = (COMMIT, READ, LOG, CLAIM, SERVED, TRAIL, SEAL, POST, TAKE, SETTLE, REPLAY)
 PROBE = "_probe"  # a session that is none: it has no record, so nobody can see it
 
 

@@ -171,9 +171,7 @@ class Outbox:
                 found.append(Taken(partition, lane, int(attempts), stored, _notice(stored), _at(stored)))
         return found
 
-    async def settle(
-        self, target: str, taken: Taken, outcome: Outcome, *, wait_ms: int = 0, why: str = ""
-    ) -> bool:
+    async def settle(self, target: str, taken: Taken, outcome: Outcome, *, wait_ms: int = 0, why: str = "") -> bool:
         """What became of a notice that was taken; False if somebody else has settled it meanwhile."""
         keys, partition = self._keys, taken.partition
         names = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,6 +12,8 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from holdfast.commands import notices
+from holdfast.commands.notices import Backlog
 from holdfast.core.errors import Draining, HoldfastError, StoreUnavailable
 from holdfast.gateways.rest.exchange import Services
 from holdfast.gateways.rest.problems import refusal
@@ -24,7 +27,8 @@ class Operations:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._registry = CollectorRegistry()
-        self._registry.register(_Numbers(services))
+        self._numbers = _Numbers(services)
+        self._registry.register(self._numbers)
 
     async def health(self, request: Request) -> Response:  # noqa: ARG002 - Starlette gives it
         """The process answers."""
@@ -44,6 +48,7 @@ class Operations:
         return JSONResponse({"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:  # noqa: ARG002
+        await self._numbers.look()
         return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -52,6 +57,14 @@ class _Numbers(Collector):
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._backlog: Backlog | None = None
+
+    async def look(self) -> None:
+        """Ask the store what only it knows. What it does not tell in time is left out."""
+        self._backlog = None
+        with suppress(HoldfastError, TimeoutError):
+            async with asyncio.timeout(READY_S):
+                self._backlog = await notices.backlog(self._services.backend)
 
     def collect(self) -> Iterable[Metric]:
         door = self._services.backend.door
@@ -63,6 +76,9 @@ class _Numbers(Collector):
         yield _counter("holdfast_store_refused_busy", "Commands refused as too many", store.refused_busy)
         yield _gauge("holdfast_store_connected", "Whether the store is connected", int(store.connected))
         yield _gauge("holdfast_store_waiting", "Commands under way", store.queued + store.in_flight)
+        if self._backlog is not None:
+            yield _gauge("holdfast_notices_waiting", "Notices on their way", self._backlog.waiting)
+            yield _gauge("holdfast_notices_given_up", "Notices that were given up", self._backlog.undelivered)
         if self._services.drain is not None:
             yield _gauge("holdfast_connections", "Devices connected", len(self._services.drain))
         if self._services.hub is not None:

@@ -9,9 +9,10 @@ import msgspec
 from holdfast.commands.auditing import AuditPage
 from holdfast.commands.events import EventPage
 from holdfast.commands.inbox import InboxPage
+from holdfast.commands.notices import DeadNotices, Replayed
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot, TurnShown
 from holdfast.gateways.minting import Minted, Wanted
-from holdfast.gateways.rest import agents, audit, events, gates, interrupts, sessions, tokens, turns
+from holdfast.gateways.rest import agents, audit, events, gates, interrupts, notices, sessions, tokens, turns
 from holdfast.gateways.rest.exchange import Handler
 from holdfast.protocol.frames import Answered, AnsweredMany, Continued, GateShown, Ok
 
@@ -163,6 +164,22 @@ ROUTES: tuple[Route, ...] = (
         summary="Take back what was asked: 200 it won, 409 it lost to the decision in the reply. For operators.",
         body=interrupts.NewWithdrawal,
         replies={200: Answered, 409: Answered},
+    ),
+    Route(
+        method="GET",
+        path="/v1/notices/dead",
+        handler=notices.dead,
+        summary="Notices that no attempt could deliver, the newest first. For operators.",
+        replies={200: DeadNotices},
+        query=PAGED,
+    ),
+    Route(
+        method="POST",
+        path="/v1/notices/dead/replay",
+        handler=notices.replay,
+        summary="Send them again: those named, or the newest thousand. For operators.",
+        body=notices.NewReplay,
+        replies={200: Replayed},
     ),
     Route(
         method="POST",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from holdfast.core.interrupts import Approvers
     from holdfast.core.messages import Message
     from holdfast.core.policies import Match, Policy, Rule
+    from holdfast.core.telling import words
     from holdfast.gateways.minting import mint_token
     from holdfast.runtime.app import App
     from holdfast.runtime.call import Call
@@ -40,6 +41,7 @@ __all__ = [
     "client_tool",
     "mint_token",
     "tool",
+    "words",
 ]
 
 # Looked up when first used: a device, or the store alone, does without the runtime.
@@ -63,6 +65,7 @@ _HOME = {
     "client_tool": "runtime.tools",
     "mint_token": "gateways.minting",
     "tool": "runtime.tools",
+    "words": "core.telling",
 }
 
 

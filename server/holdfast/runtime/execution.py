@@ -11,12 +11,12 @@ import structlog
 
 from holdfast.core.errors import HoldfastError, ReplayDiverged
 from holdfast.core.events import ChunkWritten, TurnProgress
-from holdfast.core.messages import Message
 from holdfast.core.operations import OperationKind
 from holdfast.core.policies import Verdict
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.branches import Branches
+from holdfast.runtime.history import Past
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.policies import Policies
 from holdfast.runtime.writer import LeaseLost, TurnWriter
@@ -64,12 +64,11 @@ class Execution:
         session: SessionRecord,
         writer: TurnWriter,
         journal: Journal,
-        history: list[Message],
-        cause: Message | None,
+        past: Past,
     ) -> None:
         self.environment, self.session = environment, session
         self.writer, self.journal = writer, journal
-        self.history, self.cause = history, cause
+        self.past = past
         self.log = structlog.get_logger("holdfast.runtime").bind(turn=writer.turn.id, agent=writer.turn.agent)
         self.changed = asyncio.Event()
         self.branches = Branches(self.changed)

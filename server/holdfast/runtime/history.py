@@ -8,14 +8,32 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from typing import Any
 
+import msgspec
+
+from holdfast.core import telling
 from holdfast.core.events import Event, TurnStarted, UnknownEvent, decode
 from holdfast.core.folding import State, fold, load
+from holdfast.core.interrupts import Decision, Interrupt
 from holdfast.core.messages import Message
 from holdfast.core.turns import TurnRecord
 from holdfast.store.log import Log
 
 KEPT = 64  # sessions; one more costs a read of its log
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What a turn finds when it begins: the same in every run of it."""
+
+    #: Oldest first.
+    messages: list[Message] = []
+    #: The one that caused the turn.
+    cause: Message | None = None
+    #: What is asked in the session and still open: gates from outside of turns.
+    pending: list[Interrupt] = []
+    #: What a model should be told beside the messages, in words.
+    notes: list[str] = []
 
 
 class Histories:
@@ -25,14 +43,14 @@ class Histories:
         self._log, self._kept = log, kept
         self._states: OrderedDict[str, State] = OrderedDict()
 
-    async def before(self, turn: TurnRecord, begins: int) -> tuple[list[Message], Message | None]:
-        """The messages before the position where `turn` begins, oldest first; and the one that caused it."""
+    async def before(self, turn: TurnRecord, begins: int) -> Past:
+        """What was said and asked before the position where `turn` begins."""
         state = self._states.pop(turn.session, None)
         state = await self._folded(turn.session, state, begins)
         self._states[turn.session] = state
         while len(self._states) > self._kept:
             self._states.popitem(last=False)
-        return _said(state, turn)
+        return _past(state, turn)
 
     async def _folded(self, session: str, state: State | None, begins: int) -> State:
         page = await self._log.page(session, state.seq if state else 0)
@@ -72,6 +90,30 @@ async def beginning(log: Log, turn: TurnRecord) -> int:
         if isinstance(event, TurnStarted) and event.turn == turn.id:
             return seq
     return 1
+
+
+def _past(state: State, turn: TurnRecord) -> Past:
+    messages, cause = _said(state, turn)
+    asked = [(_shown(one), _decision(one)) for one in _asked(state)]
+    pending = [shown for shown, decision in asked if decision is None]
+    return Past(messages, cause, pending, telling.notes(asked))
+
+
+def _asked(state: State) -> list[dict[str, Any]]:
+    """What is open; and what was asked since, and by, the last turn that came to its end as it wished."""
+    ended = [turn for turn in state.turns.values() if turn.status == "finished" and turn.agent]
+    since = max((turn.first for turn in ended if turn.end == "completed"), default=0)
+    lately = {turn.id for turn in ended if turn.first >= since}
+    return [one for one in state.interrupts.values() if "decision" not in one or one["turn"] in lately]
+
+
+def _shown(interrupt: dict[str, Any]) -> Interrupt:
+    return msgspec.convert(interrupt, Interrupt)
+
+
+def _decision(interrupt: dict[str, Any]) -> Decision | None:
+    given = interrupt.get("decision")
+    return None if given is None else msgspec.convert(given, Decision)
 
 
 def _said(state: State, turn: TurnRecord) -> tuple[list[Message], Message | None]:

@@ -275,9 +275,9 @@ class Run:
         writer.loaded(head)
         if voided:
             await _rewind(writer)
-        history, cause = await self._histories.before(turn, begins)
+        past = await self._histories.before(turn, begins)
         journal = Journal(turn.id, operations, view.interrupts)
-        return Execution(self._environment, view.session, writer, journal, history, cause)
+        return Execution(self._environment, view.session, writer, journal, past)
 
 
 class CancelledMeanwhile(Exception):

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from holdfast.core import notices
 from holdfast.core.durations import Duration, instant_ms, milliseconds
+from holdfast.core.interrupts import Interrupt
 from holdfast.core.messages import Message
 from holdfast.core.turns import Requester
 from holdfast.runtime import asking, racing, steering, stepping
@@ -56,7 +57,7 @@ class Turn:
     @property
     def message(self) -> Message:
         """The message that caused the turn; an empty one if it was started by an input."""
-        return self._x.cause or Message("", "user", [])
+        return self._x.past.cause or Message("", "user", [])
 
     @property
     def input(self) -> Any:
@@ -65,8 +66,20 @@ class Turn:
 
     @property
     def history(self) -> list[Message]:
-        """The messages before this turn, oldest first."""
-        return self._x.history
+        """The messages before this turn, oldest first. What nobody approved reads as denied, with the reason."""
+        return self._x.past.messages
+
+    @property
+    def pending(self) -> list[Interrupt]:
+        """What is asked in this session and was open when the turn began: gates that were asked for from outside."""
+        return self._x.past.pending
+
+    @property
+    def notes(self) -> list[str]:
+        """What a model should be told beside the history, in words: what is still pending, and what was asked by the
+        last turns and was superseded, expired, withdrawn or cancelled. None of it is a yes or a no.
+        """
+        return self._x.past.notes
 
     @property
     def deps(self) -> Any:

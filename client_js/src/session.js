@@ -337,11 +337,12 @@ const hashOf = (shown) => (shown?.edited ?? shown)?.inputHash;
 
 /** Whether this principal may answer: a hint for what to show, the server decides. @param {Interrupt} interrupt @param {Principal} principal */
 const mayAnswer = ({ approvers, requester }, principal) => {
-  const { roles = [], subjects = [], notRequester } = approvers ?? {};
+  const { roles = [], subjects = [], members, notRequester } = approvers ?? {};
   return (
     !(notRequester && requester === principal.subject) &&
     principal.can.some((right) => right === "answer" || right === "admin") &&
-    (!(roles[0] || subjects[0]) ||
+    (members ||
+      !(roles[0] || subjects[0]) ||
       subjects.includes(principal.subject) ||
       roles.some((role) => principal.roles.includes(role)))
   );

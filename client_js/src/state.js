@@ -57,7 +57,7 @@
  * @property {number} [openedAt]
  * @property {number} [expiresAt]
  * @property {string} [onExpiry]
- * @property {{roles?: string[], subjects?: string[], quorum?: number, conflict?: string, notRequester?: boolean, requireReason?: boolean}} [approvers]
+ * @property {{roles?: string[], subjects?: string[], quorum?: number, conflict?: string, notRequester?: boolean, requireReason?: boolean, members?: boolean}} [approvers]
  * @property {string} [requester] who may not answer, with `approvers.notRequester`
  * @property {boolean} [editable]
  * @property {{by: By, at: number, until: number}} [claim] "I am looking at this"; means nothing after `until`

@@ -333,6 +333,7 @@ for (const [approvers, principal, can] of [
   [{ subjects: ["bob"] }, {}, false],
   [{ subjects: ["alice"], roles: ["manager"] }, {}, true],
   [{ subjects: ["alice"], notRequester: true }, {}, false],
+  [{ roles: ["manager"], members: true }, {}, true],
 ]) {
   test(`${JSON.stringify(principal)} may answer what is for ${JSON.stringify(approvers)}: ${can}`, async (t) => {
     const { peer, shown } = await attached(t, { principal });

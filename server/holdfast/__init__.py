@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from holdfast.core.approval import Approval
     from holdfast.core.interrupts import Approvers
+    from holdfast.core.ladders import HandOver, Remind
     from holdfast.core.messages import Message
     from holdfast.core.policies import Match, Policy, Rule
     from holdfast.core.telling import words
@@ -27,11 +28,13 @@ __all__ = [
     "Approvers",
     "Call",
     "First",
+    "HandOver",
     "Match",
     "Message",
     "NotDone",
     "Notice",
     "Policy",
+    "Remind",
     "Result",
     "Rule",
     "StepFailed",
@@ -51,11 +54,13 @@ _HOME = {
     "Approvers": "core.interrupts",
     "Call": "runtime.call",
     "First": "runtime.racing",
+    "HandOver": "core.ladders",
     "Match": "core.policies",
     "Message": "core.messages",
     "NotDone": "runtime.results",
     "Notice": "runtime.hooks",
     "Policy": "core.policies",
+    "Remind": "core.ladders",
     "Result": "runtime.results",
     "Rule": "core.policies",
     "StepFailed": "runtime.results",

@@ -40,6 +40,7 @@ class AuditShown(msgspec.Struct, frozen=True, omit_defaults=True):
     tool: str | None = None
     rule: str | None = None
     status: str | None = None
+    to: tuple[str, ...] = ()
     via: str | None = None
     ref: str | None = None
     inputHash: str | None = None

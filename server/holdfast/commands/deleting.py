@@ -8,7 +8,7 @@ from holdfast.commands.owning import owned
 from holdfast.commands.replies import ok, stored_ok
 from holdfast.core.audit import AuditEntry
 from holdfast.core.commit import Commit, Notice
-from holdfast.core.deadlines import Deadline, member
+from holdfast.core.deadlines import Deadline, member, of_interrupt
 from holdfast.core.events import SessionDeleted
 from holdfast.core.identity import Principal
 from holdfast.core.notices import CLOSED
@@ -73,6 +73,7 @@ def _void(commit: Commit, turn: TurnRecord) -> None:
     asked = open_interrupts(turn)
     commit.inbox_drop.extend(asked)
     commit.notices.extend(Notice(CLOSED, turn.session, name, 0) for name in asked)
-    commit.drop_deadlines.extend(member("expire", name) for name in asked)
+    for name in asked:
+        commit.drop_deadlines.extend(of_interrupt(name))
     timers = (name.removeprefix("timer ") for name in turn.open if name not in asked)
     commit.drop_deadlines.extend(member("timer", turn.id, operation) for operation in timers)

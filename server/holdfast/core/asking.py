@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from holdfast.core import schemas
+from holdfast.core import escalation, schemas
 from holdfast.core.audit import AuditEntry
 from holdfast.core.commit import Commit, Notice, Writer
 from holdfast.core.deadlines import Deadline
@@ -27,13 +27,15 @@ def opening(turn: TurnRecord, writer: Writer | None, shown: Interrupt, operation
 
     Raises:
         LimitReached: the turn has too many open already.
-        BadInput: the schema to be answered by cannot be used, or a quorum is asked for what is no yes or no.
+        BadInput: the schema to be answered by cannot be used, a quorum is asked for what is no yes or no, or a rung of
+            the ladder leaves fewer people than the quorum.
     """
     if len(turn.open) >= OPEN_MAX:
         raise LimitReached(f"A turn has at most {OPEN_MAX} open interrupts.", limit=OPEN_MAX)
     if shown.responseSchema is not None:
         schemas.usable(shown.responseSchema)
     shown = _with_requester(turn, shown)
+    escalation.check(shown)
     record = InterruptRecord(interrupt=shown, operation=operation.key)
     commit = Commit(
         turn.session,
@@ -61,6 +63,8 @@ def opening(turn: TurnRecord, writer: Writer | None, shown: Interrupt, operation
     commit.events.append(InterruptOpened(interrupt=shown))
     if shown.expiresAt is not None:
         commit.set_deadlines.append(Deadline("expire", shown.id, shown.expiresAt))
+    if shown.ladder:
+        escalation.wait_for_next(commit, shown)
     return commit
 
 

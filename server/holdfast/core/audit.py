@@ -17,6 +17,9 @@ Action = Literal[
     "interrupt.opened",
     "interrupt.closed",
     "interrupt.voted",
+    "interrupt.reminded",
+    "interrupt.escalated",
+    "interrupt.unroutable",
     "turn.cancelled",
     "turn.continued",
     "turn.retried",
@@ -41,6 +44,8 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Of the policy, by which it was decided or asked. None: the tool's own setting, or the app's default.
     rule: str | None = None
     status: str | None = None
+    #: Who was asked from then on: "role:manager", "dora".
+    to: tuple[str, ...] = ()
     via: str | None = None
     ref: str | None = None
     inputHash: str | None = None

@@ -10,15 +10,15 @@ from holdfast.core.errors import BadRequest
 
 #:   expire   an interrupt's deadline            lease    a worker's right to run a turn
 #:   timer    a turn's sleep is over           erase    a deleted session is to be erased, piece by piece
-#:   claim    a device's right to do a call
-DeadlineKind = Literal["expire", "lease", "timer", "erase", "claim"]
+#:   claim    a device's right to do a call    rung     the next thing to do about what nobody decides
+DeadlineKind = Literal["expire", "lease", "timer", "erase", "claim", "rung"]
 
 
 class Deadline(msgspec.Struct, frozen=True):
     """One thing to be settled when its time has come."""
 
     kind: DeadlineKind
-    #: An interrupt (expire, claim), a turn (lease, timer) or a session (erase).
+    #: An interrupt (expire, claim, rung), a turn (lease, timer) or a session (erase).
     id: str
     #: When, by the store's clock …
     due_ms: int | None = None
@@ -35,6 +35,11 @@ class Deadline(msgspec.Struct, frozen=True):
 def member(kind: DeadlineKind, own_id: str, operation: str = "") -> str:
     """How a deadline is named in the set."""
     return f"{kind} {own_id} {operation}".rstrip()
+
+
+def of_interrupt(own_id: str) -> list[str]:
+    """The deadlines that an interrupt may have: they go with its closing."""
+    return [member("expire", own_id), member("rung", own_id)]
 
 
 def parse(member: str) -> tuple[str, str, str]:

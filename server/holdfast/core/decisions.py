@@ -11,10 +11,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.core import gates, interrupts, turns, voting
+from holdfast.core import escalation, gates, interrupts, turns, voting
 from holdfast.core.audit import AuditEntry, digest
 from holdfast.core.commit import Commit, Notice
-from holdfast.core.deadlines import member
+from holdfast.core.deadlines import member, of_interrupt
 from holdfast.core.errors import BadInput, Conflict, Forbidden, NotFound
 from holdfast.core.events import ChunkWritten, InterruptClosed, InterruptUpdated
 from holdfast.core.identity import OPERATOR, By, Principal, check
@@ -109,7 +109,7 @@ def entitled(principal: Principal, session: SessionRecord, record: InterruptReco
     approvers = record.interrupt.approvers
     if approvers is not None and approvers.not_requester and principal.subject == record.interrupt.requester:
         return False
-    if approvers is not None and approvers.named():
+    if approvers is not None and approvers.named() and (approvers.includes(principal) or not approvers.members):
         return approvers.includes(principal)
     return principal.within(session=session.id, members=session.members)
 
@@ -183,9 +183,9 @@ def _vote(
             raise _voted_otherwise(first)
         return Voted(first)
     cast = voting.cast(shown, vote, payload)
-    approved = voting.verdict(approvers, cast.votes)
+    approved = voting.decides(cast)
     if approved is None:
-        commit = Commit(session.id, "vote", puts=[replace(record, interrupt=cast)], durable=True)
+        commit = _counted(session, record, cast, now_ms)
         _tell_vote(commit, session, shown, cast)
         return Recorded(vote, commit)
     decision = _decided(cast, approved, now_ms)
@@ -193,6 +193,19 @@ def _vote(
     commit.durable = True
     _tell_vote(commit, session, shown, cast)
     return Won(decision, commit, vote) if vote.approved is approved else Recorded(vote, commit, decision)
+
+
+def _counted(session: SessionRecord, record: InterruptRecord, cast: Interrupt, now_ms: int) -> Commit:
+    """A vote that does not decide; if it differs from the others, somebody else will."""
+    voted = replace(record, interrupt=cast)
+    commit = Commit(session.id, "vote", durable=True)
+    if not voting.differ(cast):
+        commit.puts.append(voted)
+        return commit
+    shown = escalation.split(cast, now_ms)
+    escalation.tell(commit, session, voted, shown)
+    escalation.wait_for_next(commit, shown)
+    return commit
 
 
 def _voted_otherwise(first: Vote) -> Conflict:
@@ -261,7 +274,12 @@ def withdraw(
 
 
 def expire(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, now_ms: int) -> Commit:
-    """The deadline of an open interrupt has come. It acts by itself, and is not a human's "no"."""
+    """The deadline of an open interrupt has come. It acts by itself, and is not a human's "no".
+
+    With `on_expiry="escalate"` it asks the next instead, and closes it only when nobody is left to ask.
+    """
+    if record.interrupt.onExpiry == "escalate" and (put_off := escalation.extend(session, record, now_ms)):
+        return put_off
     by = By("deadline", "deadline")
     match record.interrupt.onExpiry:
         case "approve" if record.interrupt.kind in ("approval", "gate"):  # elsewhere there is nothing to say yes to
@@ -313,7 +331,7 @@ def settle(commit: Commit, session: SessionRecord, record: InterruptRecord, deci
     for chunk in closing_chunks(shown, decision):
         message = chunk_message(shown)
         commit.events.append(ChunkWritten(turn=shown.turn, message=message, chunk=chunk))
-    commit.drop_deadlines.append(member("expire", record.id))
+    commit.drop_deadlines.extend(of_interrupt(record.id))
     if record.leased and shown.claim is not None:
         commit.drop_deadlines.append(member("claim", record.id))
     commit.inbox_drop.append(record.id)

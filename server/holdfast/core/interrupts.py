@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from holdfast.core.identity import By, Principal
+from holdfast.core.ladders import Escalation, Rung
 from holdfast.core.records import Record
 
 Kind = Literal["approval", "client_tool", "question", "form", "gate", "in_doubt"]
@@ -21,20 +22,23 @@ Closed = Literal["resolved", "cancelled", "expired", "withdrawn", "superseded"]
 #:   vote       an answer that counts but does not decide yet         withdraw   the agent or an admin takes it back
 #:   claim      somebody says "I am looking at this"                  supersede  a newer message or branch made it void
 #:   remind     a rung of its ladder                                  expire     its deadline
-Happening = Literal["resolve", "cancel", "vote", "claim", "remind", "expire", "withdraw", "supersede"]
+#:   escalate   others are asked: see `escalation`
+Happening = Literal["resolve", "cancel", "vote", "claim", "remind", "escalate", "expire", "withdraw", "supersede"]
 OnExpiry = Literal["deny", "approve", "cancel", "escalate"]
 
 #: What becomes of votes that differ, once there is a quorum n.
 #:   veto       n yes approve, and one no denies at once
 #:   majority   when n have voted, the larger side decides; a tie waits for one vote more
 #:   unanimous  when n have voted, all of them yes approve; anything else denies
-Conflict = Literal["veto", "majority", "unanimous"]
+#:   escalate   n that agree decide; as soon as two differ, the next voter of the next rung does
+Conflict = Literal["veto", "majority", "unanimous", "escalate"]
 QUORUM_MAX = 20  # votes are shown with the interrupt, in one event
 
 TRANSITIONS: dict[tuple[Status, Happening], Status] = {
     ("open", "vote"): "open",
     ("open", "claim"): "open",
     ("open", "remind"): "open",
+    ("open", "escalate"): "open",
     ("open", "resolve"): "resolved",
     ("open", "cancel"): "cancelled",
     ("open", "expire"): "expired",
@@ -74,6 +78,8 @@ class Approvers(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel")
     not_requester: bool = False
     #: Approving or denying takes a reason.
     require_reason: bool = False
+    #: Besides those that are named, whoever may answer in the session.
+    members: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.roles, str) or isinstance(self.subjects, str):
@@ -162,6 +168,13 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Whose message caused this, where that one may not answer.
     requester: str | None = None
     metadata: dict[str, Any] | None = None
+    #: What happens while nobody decides, and how many of its rungs have acted or were passed over.
+    ladder: tuple[Rung, ...] = ()
+    climbed: int = 0
+    #: What was done so far because nobody decided.
+    escalations: tuple[Escalation, ...] = ()
+    #: The votes differed: the next one decides.
+    tied: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -199,6 +212,8 @@ class InterruptRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     #: How often a device told its progress, and when it last did.
     progresses: int = 0
     progress_at_ms: int = 0
+    #: How long it was to stay open, once its deadline was put off.
+    term_ms: int | None = None
 
     @property
     def id(self) -> str:

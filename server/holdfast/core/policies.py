@@ -20,6 +20,7 @@ from holdfast.core.approval import Approval
 from holdfast.core.conditions import Fit, all_of, check_conditions, fits
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.interrupts import OnExpiry
+from holdfast.core.ladders import HandOver, Remind, checked
 
 Verdict = Literal["deny", "ask", "allow"]
 Action = Literal["auto_approve", "require_approval", "auto_deny"]
@@ -110,6 +111,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             which is to ask. `auto_deny` also refuses what the tool itself would allow: only what a rule names can run.
         expires: how long approvals stay open whose tool says nothing about it. None: until somebody answers.
         on_expiry: what happens then.
+        escalate: what happens while nobody decides, for tools that say nothing about it.
 
     Raises:
         ValueError: two rules have one name, or a value is none that it can be.
@@ -119,6 +121,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     default: Action | None = None
     expires: Duration | None = None
     on_expiry: OnExpiry = "deny"
+    escalate: list[Remind | HandOver] = []
 
     def __post_init__(self) -> None:
         if self.default is not None and self.default not in get_args(Action):
@@ -130,6 +133,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
                 milliseconds(self.expires)
             except ValueError as error:
                 raise ValueError(f"expires: {error}") from None
+        checked(self.escalate)
         names = [name for name, _ in self.named()]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"two rules have the name {twice!r}")
@@ -212,6 +216,11 @@ def judge(policies: Sequence[Policy], ruled: Judged | None, approval: Any, defau
 def waiting(policies: Sequence[Policy]) -> Policy | None:
     """The first policy that says how long approvals stay open."""
     return next((policy for policy in policies if policy.expires is not None), None)
+
+
+def escalating(policies: Sequence[Policy]) -> Policy | None:
+    """The first policy that says what happens while nobody decides."""
+    return next((policy for policy in policies if policy.escalate), None)
 
 
 def _by_rules_of(policy: Policy, case: Case) -> Judged | None:

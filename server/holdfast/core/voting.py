@@ -22,7 +22,7 @@ VOTE_MAX_BYTES = 4 * 1024  # of reason and metadata: all votes together go into 
 
 def voted_on(shown: Interrupt) -> bool:
     """Whether one answer is not enough."""
-    return shown.kind in VOTED_ON and shown.approvers is not None and shown.approvers.quorum > 1
+    return shown.kind in VOTED_ON and shown.approvers is not None and (shown.approvers.quorum > 1 or shown.tied)
 
 
 def effective_hash(shown: Interrupt) -> str | None:
@@ -81,6 +81,18 @@ def cast(shown: Interrupt, vote: Vote, payload: dict[str, Any]) -> Interrupt:
     return replace(shown, votes=(vote,), edited=edited)
 
 
+def decides(cast: Interrupt) -> bool | None:
+    """What the votes on an interrupt decide; once they have differed and were handed on, the last one alone."""
+    assert cast.approvers is not None, "else it is not put to the vote"
+    return cast.votes[-1].approved if cast.tied else verdict(cast.approvers, cast.votes)
+
+
+def differ(cast: Interrupt) -> bool:
+    """Whether others must decide, because these do not agree."""
+    escalates = cast.approvers is not None and cast.approvers.conflict == "escalate" and not cast.tied
+    return escalates and len({vote.approved for vote in cast.votes}) > 1
+
+
 def verdict(approvers: Approvers, votes: tuple[Vote, ...]) -> bool | None:
     """What these votes decide. None: nothing yet."""
     yes = sum(vote.approved for vote in votes)
@@ -93,6 +105,8 @@ def verdict(approvers: Approvers, votes: tuple[Vote, ...]) -> bool | None:
             return yes > no if complete and yes != no else None
         case "unanimous":
             return no == 0 if complete else None
+        case "escalate":
+            return no == 0 if complete and 0 in (yes, no) else None
 
 
 def deciding(votes: tuple[Vote, ...], approved: bool) -> Vote:

@@ -12,6 +12,7 @@ from holdfast.core.canonical import input_hash
 from holdfast.core.commit import Commit, Writer
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.interrupts import REASONS, Approvers, Decision, Interrupt, Kind, OnExpiry
+from holdfast.core.ladders import HandOver, Remind, checked, rungs
 from holdfast.core.operations import Operation, OperationKind
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.deciding import answered
@@ -31,20 +32,23 @@ class Question(msgspec.Struct, frozen=True):
     expires_ms: int | None = None
     on_expiry: OnExpiry = "deny"
     approvers: Approvers | None = None
+    escalate: tuple[Remind | HandOver, ...] = ()
     editable: bool = False
     auto_continue: bool = True
     metadata: dict[str, Any] | None = None
 
 
 def rules(options: dict[str, Any]) -> dict[str, Any]:
-    """`expires=`, `on_expiry=`, `approvers=` and `metadata=` of a question, as its fields."""
+    """`expires=`, `on_expiry=`, `approvers=`, `escalate=` and `metadata=` of a question, as its fields."""
     given = dict(options)
     expires: Duration | None = given.pop("expires", None)
     approvers = given.pop("approvers", None)
+    ladder = checked(given.pop("escalate", ()))
     return {
         **given,
         "expires_ms": None if expires is None else milliseconds(expires),
         "approvers": None if approvers is None else named_approvers(approvers),
+        "escalate": ladder,
     }
 
 
@@ -131,6 +135,7 @@ def shown_of(x: Execution, question: Question, operation: Operation, name: str) 
         editable=question.editable,
         autoContinue=question.auto_continue,
         metadata=question.metadata,
+        ladder=rungs(question.escalate, now_ms),
     )
 
 

@@ -178,7 +178,8 @@ class ToolCall:
 
     def _for_people(self, question: Question, operation: Operation) -> Question:
         rules, judged = self.tool.rules, operation.judged
-        expires_ms, on_expiry = judging.waiting_rules(self.x.environment.policies.current(), self.tool)
+        policies = self.x.environment.policies.current()
+        expires_ms, on_expiry = judging.waiting_rules(policies, self.tool)
         said = judged.approval if judged else None
         return replace(
             question,
@@ -187,6 +188,7 @@ class ToolCall:
             expires_ms=expires_ms,
             on_expiry=on_expiry,
             approvers=rules.approvers,
+            escalate=judging.ladder(policies, self.tool),
             editable=rules.editable,
             metadata=judging.shown_with(self.tool, judged),
         )
@@ -200,6 +202,7 @@ class ToolCall:
             expires_ms=rules.expires_ms,
             on_expiry=rules.on_expiry,
             approvers=rules.approvers if operation.passed is None else None,
+            escalate=rules.escalate if operation.passed is None else (),
             metadata=judging.shown_with(self.tool, None),
         )
 

@@ -13,8 +13,9 @@ from holdfast.core.audit import AuditEntry
 from holdfast.core.canonical import input_hash
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Decision, OnExpiry
+from holdfast.core.ladders import HandOver, Remind
 from holdfast.core.operations import Operation
-from holdfast.core.policies import Case, Judged, Policy, by_rules, waiting
+from holdfast.core.policies import Case, Judged, Policy, by_rules, escalating, waiting
 from holdfast.core.policies import judge as judge_by
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.call import Call
@@ -83,6 +84,12 @@ def waiting_rules(policies: list[Policy], tool: Tool[..., Any]) -> tuple[int | N
     if tool.rules.expires_ms is not None or policy is None:
         return tool.rules.expires_ms, tool.rules.on_expiry
     return policy.expires_ms, policy.on_expiry
+
+
+def ladder(policies: list[Policy], tool: Tool[..., Any]) -> tuple[Remind | HandOver, ...]:
+    """What happens while nobody decides: as the tool says, else the policy."""
+    policy = escalating(policies)
+    return tool.rules.escalate or (tuple(policy.escalate) if policy else ())
 
 
 def shown_with(tool: Tool[..., Any], judged: Judged | None) -> dict[str, Any] | None:

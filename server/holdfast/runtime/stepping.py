@@ -173,7 +173,7 @@ def seen(x: Execution, key: str, value: Any) -> Operation:
 
 
 def question(text: str, options: dict[str, Any]) -> Question:
-    """The question of `ask(text, context=, options=, multiple=, free_text=, expires=, approvers=)`."""
+    """The question of `ask(text, context=, options=, multiple=, free_text=)`, and of whatever `rules` knows."""
     given = dict(options)
     asked = {
         "question": text,

@@ -1,6 +1,7 @@
 """The sweeper: settles what is due. Any number may run: each deadline is settled once, by whoever is first.
 
-Expiry, leases that ran out, sleeps that are over, deleted sessions to be erased, turns that nobody can run.
+Expiry, reminders and hand-overs, leases that ran out, sleeps that are over, deleted sessions to be erased, turns that
+nobody can run.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import structlog
 
 from holdfast.commands.backend import Backend
 from holdfast.commands.deleting import erase_piece
-from holdfast.core import claiming, deadlines, decisions, turns
+from holdfast.core import claiming, deadlines, decisions, escalation, turns
 from holdfast.core.asking import timer_name
 from holdfast.core.commit import Commit
 from holdfast.core.errors import BadRequest, Unavailable
@@ -94,6 +95,8 @@ class Sweeper:
                 await self._expire(interrupt, name)
             case ("claim", interrupt, _):
                 await self._free(interrupt, name)
+            case ("rung", interrupt, _):
+                await self._climb(interrupt, name)
             case ("lease", turn, _):
                 await self._lapse(turn, name)
             case ("timer", turn, operation):
@@ -127,6 +130,15 @@ class Sweeper:
             await self._drop(session, name)
             return
         await self._commit(claiming.lapse(record), view.epoch)
+
+    async def _climb(self, interrupt: str, name: str) -> None:
+        session = session_of(interrupt)
+        view = await self._backend.door.read(session, interrupts=(interrupt,))
+        record = view.interrupts.get(interrupt)
+        if view.session is None or record is None or record.decision is not None:
+            await self._drop(session, name)
+            return
+        await self._commit(escalation.climb(view.session, record, view.now_ms), view.epoch)
 
     async def _lapse(self, turn: str, name: str) -> None:
         view = await self._backend.door.read(session_of(turn), turns=(turn,))

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from holdfast.core.approval import Approval
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.interrupts import Approvers, OnExpiry
+from holdfast.core.ladders import HandOver, Ladder, Remind, checked, roles_and_subjects
 from holdfast.core.manifests import ToolManifest
 from holdfast.runtime.call import Call
 from holdfast.runtime.signatures import Signature
@@ -32,6 +33,7 @@ class ToolOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_ms: int | None = None
     on_expiry: OnExpiry = "deny"
     approvers: Approvers | None = None
+    escalate: tuple[Remind | HandOver, ...] = ()
     editable: bool = False
     idempotent: bool = False
     timeout_ms: int | None = None
@@ -65,6 +67,7 @@ class Tool(Generic[P, R]):
         expires: Duration | None = None,
         on_expiry: OnExpiry | None = None,
         approvers: str | list[str] | Approvers | None = None,
+        escalate: Ladder | None = None,
         timeout: Duration | None = None,
         auto_continue: bool | None = None,
     ) -> Tool[P, R]:
@@ -78,6 +81,8 @@ class Tool(Generic[P, R]):
             changes["on_expiry"] = on_expiry
         if approvers is not None:
             changes["approvers"] = named_approvers(approvers)
+        if escalate is not None:
+            changes["escalate"] = checked(escalate)
         if timeout is not None:
             changes["timeout_ms"] = milliseconds(timeout)
         if auto_continue is not None:
@@ -110,9 +115,7 @@ def named_approvers(value: str | list[str] | Approvers) -> Approvers:
     """Approvers from what authors write: "role:finance", "alice", or a list of such."""
     if isinstance(value, Approvers):
         return value
-    names = [value] if isinstance(value, str) else value
-    roles = tuple(name.removeprefix("role:") for name in names if name.startswith("role:"))
-    return Approvers(roles, tuple(name for name in names if not name.startswith("role:")))
+    return Approvers(*roles_and_subjects(value))
 
 
 if TYPE_CHECKING:
@@ -147,6 +150,7 @@ def tool(
     expires: Duration | None = None,
     on_expiry: OnExpiry = "deny",
     approvers: str | list[str] | Approvers | None = None,
+    escalate: Ladder = (),
     editable: bool = False,
     idempotent: bool = False,
     timeout: Duration | None = None,
@@ -163,7 +167,7 @@ def tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> Any:
     With `auto_continue=False`, the turn goes on after the answer only when somebody says `continue`.
 
     Raises:
-        TypeError: an argument has no JSON schema.     ValueError: a duration is none.
+        TypeError: an argument has no JSON schema.     ValueError: a duration is none, or a ladder cannot be climbed.
     """
     options = _options(rules)
     return _make("tool", options, name, fn)
@@ -181,6 +185,7 @@ def client_tool(
     on_expiry: OnExpiry = "deny",
     approvers: str | list[str] | Approvers | None = None,
     auto_continue: bool = True,
+    escalate: Ladder = (),
     name: str | None = None,
 ) -> ToolDecorator: ...
 def client_tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> Any:
@@ -208,4 +213,5 @@ def _options(rules: dict[str, Any]) -> ToolOptions:
             given[own] = None if value is None else milliseconds(value)
     if given.get("approvers") is not None:
         given["approvers"] = named_approvers(given["approvers"])
+    given["escalate"] = checked(given.get("escalate", ()))
     return ToolOptions(**given)

@@ -157,7 +157,7 @@ class Turn:
     def ask(self, question: str, **options: Any) -> Asked[Result[Reply]]:
         """Ask a human. `context=`, `options=[…]`, `multiple=`, `free_text=`.
 
-        As for forms and gates: `expires=`, `on_expiry=`, `approvers=`, `auto_continue=`, `metadata=`.
+        As for forms and gates: `expires=`, `on_expiry=`, `approvers=`, `escalate=`, `auto_continue=`, `metadata=`.
         """
         x, asked = self._x, stepping.question(question, options)
         return Asked(x, "ask", "question", lambda key, place: asking.ask(x, asked, "ask", key, place))

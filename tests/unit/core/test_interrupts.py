@@ -33,6 +33,7 @@ FROM_OPEN: dict[Happening, Status] = {
     "vote": "open",
     "claim": "open",
     "remind": "open",
+    "escalate": "open",
     "expire": "expired",
     "withdraw": "withdrawn",
     "supersede": "superseded",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.errors import BadInput
+from holdfast.core.ladders import HandOver, Remind
 from holdfast.core.policies import Match, Policy, Rule
 from holdfast.core.policy_text import RULES_MAX, parse
 
@@ -76,3 +77,35 @@ def test_a_file_has_a_bounded_number_of_rules() -> None:
     text = '[[rules]]\naction = "auto_deny"\n' * (RULES_MAX + 1)
     with pytest.raises(BadInput, match=f"at most {RULES_MAX}"):
         parse(text, "policy.toml")
+
+
+def test_a_ladder_in_a_file() -> None:
+    text = """
+    [[escalate]]
+    action = "remind"
+    after = "10 min"
+
+    [[escalate]]
+    action = "hand_over"
+    after = "1 h"
+    to = ["role:manager", "dora"]
+    instead = true
+    """
+    assert parse(text, "p.toml").escalate == [
+        Remind("10 min"),
+        HandOver("1 h", ["role:manager", "dora"], instead=True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rung", "said"),
+    [
+        ('action = "remind"\nafter = "soon"', "after: 'soon' is no duration"),
+        ('action = "hand_over"\nafter = "1 h"\nto = []', "to: say who is asked"),
+        ('action = "nag"\nafter = "1 h"', "Invalid value 'nag'"),
+        ('action = "remind"\nafter = "1 h"\nto = "dora"', "unknown field `to`"),
+    ],
+)
+def test_a_ladder_that_cannot_be_climbed_is_refused(rung: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        parse(f"[[escalate]]\n{rung}\n", "p.toml")

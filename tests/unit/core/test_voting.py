@@ -60,6 +60,8 @@ TALLIES: list[tuple[Conflict, int, str, bool | None]] = [
     ("majority", 3, "yyn", True), ("majority", 3, "nny", False), ("majority", 4, "yynn", None),
     ("unanimous", 2, "n", None), ("unanimous", 2, "ny", False), ("unanimous", 2, "nn", False),
     ("unanimous", 2, "yy", True), ("unanimous", 3, "yyn", False), ("unanimous", 3, "yy", None),
+    ("escalate", 2, "y", None), ("escalate", 2, "n", None), ("escalate", 2, "yy", True), ("escalate", 2, "nn", False),
+    ("escalate", 2, "yn", None), ("escalate", 3, "yy", None), ("escalate", 3, "nnn", False),
 ]  # fmt: skip
 
 
@@ -82,9 +84,10 @@ def test_one_vote_decides_and_never_a_yes_by_fewer_than_the_quorum(
     assert len(decided) <= 1
     if shown.decision is not None and decisions.approves(shown.decision):
         counted = shown.interrupt.votes
-        assert len({vote.by.id for vote in counted}) == len(counted) >= quorum
-        assert sum(vote.approved for vote in counted) > len(counted) / 2
-        assert conflict == "majority" or all(vote.approved for vote in counted)
+        assert len({vote.by.id for vote in counted}) == len(counted)
+        assert len(counted) >= quorum or shown.interrupt.tied  # then one of those above them decided
+        assert sum(vote.approved for vote in counted) > len(counted) / 2 or conflict == "escalate"
+        assert conflict in ("majority", "escalate") or all(vote.approved for vote in counted)
 
 
 def test_a_vote_that_does_not_decide_is_kept_shown_and_in_the_trail() -> None:

@@ -21,7 +21,7 @@ export const sentence = (interrupt, subject) => {
   return { words: `${verb}${changed}${who}, ${at(when)}`, reason, yes };
 };
 
-const EXPIRED = { deny: "this counts as no", approve: "this counts as yes", cancel: "cancelled", escalate: "passed on" };
+const EXPIRED = { deny: "this counts as no", approve: "this counts as yes", cancel: "cancelled", escalate: "nobody was left to ask" };
 const CLOSED = { cancelled: "Cancelled", withdrawn: "Taken back", superseded: "Replaced by something newer" };
 
 const verbOf = (kind, payload) => {

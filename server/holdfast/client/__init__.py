@@ -14,6 +14,7 @@ one of `holdfast.core.errors`.
 from holdfast.client.attachment import Renewed, Seen
 from holdfast.client.device import Client, connect
 from holdfast.client.gate import Gate
+from holdfast.client.handlers import Handler, ToolCall
 from holdfast.client.link import Token
 from holdfast.client.session import Session
 from holdfast.protocol.frames import (
@@ -34,12 +35,14 @@ __all__ = [
     "Client",
     "Gate",
     "GateShown",
+    "Handler",
     "Ok",
     "Position",
     "Renewed",
     "Seen",
     "Session",
     "Token",
+    "ToolCall",
     "ToolUpdate",
     "UpdateResult",
     "connect",

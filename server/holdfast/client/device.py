@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ import msgspec
 
 from holdfast.client.address import Address, parse
 from holdfast.client.gate import Followed, Gate
+from holdfast.client.handlers import Handler, Handlers
 from holdfast.client.inbox import read_gate, read_inbox
 from holdfast.client.link import Link, State, Token
 from holdfast.client.pending import Pending
@@ -81,6 +82,7 @@ class Client:
         self._changed = asyncio.Event()
         self._error: HoldfastError | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._handlers = Handlers(self._sessions.values, self._start)
         #: What the server said when it let us in: who we are, and its limits.
         self.welcome: frames.Welcome | None = None
 
@@ -162,6 +164,18 @@ class Client:
                 self.session(item.session).settled(item.interrupt)
         return results
 
+    def handle(self, tool: str, handler: Handler) -> Callable[[], None]:
+        """Run the calls of a client tool here, in all attached sessions; returns its off.
+
+            client.handle("location", lambda input, call: gps.locate(input["accuracy"]))
+
+        `handler(input, call)` is async, or runs in a thread; what it returns is the output, what it raises the error.
+        `*` stands for all tools without a handler of their own. Of several devices one runs a call, and another
+        takes over when it is gone. A handler is cancelled when another device has taken over, or settled the call.
+        Turning it off lets what runs come to its end.
+        """
+        return self._handlers.set(tool, handler)
+
     async def inbox(self) -> list[Interrupt]:
         """All open interrupts that this device's person may answer, over all sessions."""
         return await read_inbox(self._where.http, await self._authorized())
@@ -196,19 +210,22 @@ class Client:
     def connected(self, welcome: frames.Welcome) -> list[bytes]:
         self.welcome = welcome
         self._note()
+        self._handlers.connected()
         attaches = [session.attach_frame() for session in self._sessions.values() if session.wanted]
         return [frames.encode(frame) for frame in attaches] + self._pending.all()
 
     def received(self, frame: ServerFrame) -> None:
         match frame:
             case frames.EventFrame() | frames.Attached() | frames.Gap() | frames.Presence():
-                if session := self._sessions.get(frame.session):
-                    session.received(frame)
+                session = self._sessions.get(frame.session)
+                if session is not None and session.received(frame):
+                    self._handlers.look()
             case (
                 frames.Ok()
                 | frames.Answered()
                 | frames.AnsweredMany()
                 | frames.Updated()
+                | frames.Continued()
                 | frames.Gated()
                 | frames.Page()
             ):

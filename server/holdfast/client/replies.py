@@ -22,12 +22,15 @@ ServerFrame: TypeAlias = (
     | frames.Answered
     | frames.AnsweredMany
     | frames.Updated
+    | frames.Continued
     | frames.Gated
     | frames.Error
     | frames.Closing
 )
 #: What a command is answered with.
-Reply: TypeAlias = frames.Ok | frames.Answered | frames.AnsweredMany | frames.Updated | frames.Gated | frames.Page
+Reply: TypeAlias = (
+    frames.Ok | frames.Answered | frames.AnsweredMany | frames.Updated | frames.Continued | frames.Gated | frames.Page
+)
 
 _decoder: msgspec.json.Decoder[ServerFrame] = msgspec.json.Decoder(ServerFrame)
 

@@ -14,6 +14,7 @@ from holdfast.client.attachment import Attachment, Renewed, Seen
 from holdfast.client.feed import Feed
 from holdfast.client.replies import Reply
 from holdfast.core.errors import Conflict, HoldfastError
+from holdfast.core.events import InterruptClosed, InterruptOpened, InterruptUpdated
 from holdfast.core.folding import State, TurnState
 from holdfast.core.interrupts import Interrupt
 from holdfast.protocol import frames
@@ -185,15 +186,16 @@ class Session:
         status: Literal["resolved", "cancelled"] = "resolved",
         payload: Any = None,
         *,
+        device: str | None = None,
         ref: str | None = None,
     ) -> Answered:
-        """Answer an interrupt. `lost` comes with the decision that stands.
+        """Answer an interrupt, `device` being what did it. `lost` comes with the decision that stands.
 
         Raises:
             BadInput: the payload does not fit.     Forbidden, NotFound: it is not yours to answer.
         """
         own = new_ref(ref)
-        frame = frames.Answer(own, self.id, interrupt, status, payload)
+        frame = frames.Answer(own, self.id, interrupt, status, payload, device)
         answered = cast("Answered", await self._line.command(frame, own))
         if answered.outcome != "recorded":
             self.settled(interrupt)
@@ -220,14 +222,36 @@ class Session:
         payload = {"approved": False} if reason is None else {"approved": False, "reason": reason}
         return await self.answer(interrupt, payload=payload, ref=ref)
 
-    async def claim(self, interrupt: str, *, for_ms: int | None = None, ref: str | None = None) -> Ok:
+    async def claim(
+        self, interrupt: str, *, for_ms: int | None = None, device: str | None = None, ref: str | None = None
+    ) -> Ok:
         """Say "I am looking at this": for 5 minutes, or `for_ms`; 0 lets go. It keeps nobody from answering.
+
+        Of a client tool: "this device does it", for 30 seconds. `Client.handle` does all of that.
 
         Raises:
             Conflict: another's claim lasts, or it is settled; `details` has the claim or the decision.
         """
         own = new_ref(ref)
-        return cast("Ok", await self._line.command(frames.Claim(own, self.id, interrupt, for_ms), own))
+        return cast("Ok", await self._line.command(frames.Claim(own, self.id, interrupt, for_ms, device), own))
+
+    async def progress(self, interrupt: str, told: Any, *, device: str | None = None, ref: str | None = None) -> Ok:
+        """Say how far a client tool is, to all devices.
+
+        Raises:
+            Conflict: another device does it, or it is settled.     LimitReached: too soon after the last one.
+        """
+        own = new_ref(ref)
+        return cast("Ok", await self._line.command(frames.Progress(own, self.id, interrupt, told, device), own))
+
+    async def carry_on(self, turn: str, *, ref: str | None = None) -> frames.Continued:
+        """Let a turn go on that is ready to continue. `lost` says who did that before.
+
+        Raises:
+            Conflict: it is not ready to.
+        """
+        own = new_ref(ref)
+        return cast("frames.Continued", await self._line.command(frames.Continue(own, self.id, turn), own))
 
     async def withdraw(self, interrupt: str, *, reason: str | None = None, ref: str | None = None) -> Answered:
         """Take back what was asked, as an operator: neither a yes nor a no. The agent reads the reason.
@@ -278,20 +302,23 @@ class Session:
     def attaches_as(self, ref: str | None) -> bool:
         return ref is not None and self._attachment.attaching == ref
 
-    def received(self, frame: frames.Attached | frames.EventFrame | frames.Gap | frames.Presence) -> None:
-        """A frame about this session."""
+    def received(self, frame: frames.Attached | frames.EventFrame | frames.Gap | frames.Presence) -> bool:
+        """A frame about this session. Whether what is asked in it may have changed."""
         match frame:
             case frames.EventFrame():
                 seen = self._attachment.event(frame, self.reattach)
                 if seen is not None:
                     self._tell(seen)
+                    return isinstance(seen.event, InterruptOpened | InterruptUpdated | InterruptClosed)
             case frames.Attached():
                 self._tell(self._attachment.attached(frame))
+                return True
             case frames.Gap():
                 self._attachment.gap()
             case frames.Presence():
                 self.devices = frame.devices
                 self._tell(None)
+        return False
 
     def fail(self, error: HoldfastError) -> None:
         """It cannot be followed any more."""

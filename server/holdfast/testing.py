@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from holdfast import wiring
-from holdfast.commands import answering, cancelling, claiming, continuing, sending, starting, withdrawing
+from holdfast.commands import answering, cancelling, claiming, continuing, sending, starting, updating, withdrawing
 from holdfast.commands.backend import Backend
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.events import Event, UnknownEvent, decode
@@ -246,6 +246,12 @@ class TestSession:
         """Answer an interrupt; losing is a result."""
         frame = frames.Answer(ref or secrets.token_hex(8), self.id, ask.id, status, payload)
         return await answering.answer(self._h.backend, person(by, roles), frame, "test")
+
+    async def update(self, ask: Interrupt, *, output: Any, by: str = "alice") -> frames.UpdateResult:
+        """Answer a tool call by its id with an output, as AI SDK clients do."""
+        item = frames.ToolUpdate("tool-output-available", ask.toolCallId or "", output=output)
+        frame = frames.Update(secrets.token_hex(8), self.id, [item])
+        return (await updating.update(self._h.backend, person(by), frame, "test")).results[0]
 
     async def withdraw(self, ask: Interrupt, *, reason: str | None = None, by: str = "olga") -> frames.Answered:
         """Take back what was asked, as an operator."""

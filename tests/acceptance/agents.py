@@ -83,6 +83,19 @@ async def finds(turn: Turn) -> Any:
     return (await turn.call(location, "high")).value
 
 
+@app.agent("mixes" + SUFFIX, tools=[location, refund, lookup])
+async def mixes(turn: Turn) -> list[Any]:
+    """Devices, people and neither, at once."""
+    results = await turn.all(
+        turn.call(location, "a"),
+        turn.call(refund, "A-1", 1.0),
+        turn.call(lookup, "A-17"),
+        turn.call(location, "b"),
+        turn.call(refund, "B-2", 2.0),
+    )
+    return [result.value for result in results]
+
+
 @app.agent("streams" + SUFFIX)
 async def streams(turn: Turn) -> int:
     """As many chunks as the message says; a pause after every hundredth if it says so."""

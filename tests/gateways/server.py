@@ -20,11 +20,12 @@ from websockets.exceptions import ConnectionClosed
 from holdfast.commands.backend import Backend
 from holdfast.core.errors import TokenExpired, Unauthenticated, Unavailable
 from holdfast.core.identity import Principal
-from holdfast.gateways.device import Services
+from holdfast.gateways.device import ConnectedDevice, Services
 from holdfast.gateways.drain import Drain, DrainingServer
 from holdfast.gateways.raw_websocket import options
 from holdfast.gateways.websocket import Origins, WebSocketGateway
 from holdfast.hub.hub import Hub, HubSettings
+from holdfast.protocol import close_codes
 from holdfast.protocol.limits import Limits
 from holdfast.store.connection import Connection
 from holdfast.store.devices import DevicesStore
@@ -74,6 +75,12 @@ class Running:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         given = {"additional_headers": headers, "compression": None, "proxy": None, "max_size": None, **more}
         return connect(f"ws://127.0.0.1:{self.port}/v1/ws", **given)
+
+    def cut(self, connection: str) -> None:
+        """End one connection, whose device will come back."""
+        for one in self.drain.connections:
+            if isinstance(one, ConnectedDevice) and one.connection == connection:
+                one.close(close_codes.SHUTDOWN)
 
     @asynccontextmanager
     async def device(self, token: str = "alice", **more: Any) -> AsyncGenerator[Peer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast import App, Call, Turn, tool
+from holdfast import App, Call, Turn, client_tool, tool
 from holdfast.core import turns
 from holdfast.store.manifests import SERVED_MS
 from holdfast.testing import Harness, TestSession, harness, wait_for
@@ -173,3 +173,53 @@ async def test_a_body_that_asks_something_else_blocks(store_url: str) -> None:
         blocked = await session.wait_turn("blocked")
         assert blocked.error is not None
         assert blocked.error["code"] == "replay_diverged"
+
+
+@client_tool
+async def located(name: str) -> str: ...
+
+
+async def asks_device(turn: Turn) -> str:
+    return (await turn.call(located, "x")).value
+
+
+async def without_it(turn: Turn) -> str:
+    return "nothing to ask a device for"
+
+
+def devices_of(function: Any, *tools: Any) -> App:
+    app = App()
+    app.add_agent("a", function, tools=tools)
+    return app
+
+
+async def test_a_client_tool_that_was_taken_away_is_answerable_and_goes_on_when_it_is_back(store_url: str) -> None:
+    async with harness(devices_of(asks_device, located), url=store_url) as h:
+        session = await h.start("a", message="go")
+        ask = await session.wait_interrupt(kind="client_tool")
+        await session.wait_waiting()
+        await h.deploy(devices_of(without_it))
+        assert (await session.claim(ask, device="phone")).seq
+        assert (await session.answer(ask, {"output": "here"})).outcome == "won"
+        await session.wait_turn("blocked")
+        assert (await session.answer(ask, {"output": "there"})).outcome == "lost"
+        await h.deploy(devices_of(asks_device, located))
+        record = (await h.door.read(session.id, turns=(ask.turn,))).turns[ask.turn]
+        await h.door.commit(turns.retry(record))
+        assert (await session.wait_finished()).result == "here"
+
+
+async def test_calls_of_two_turns_are_told_apart(store_url: str) -> None:
+    """The same place of two turns: an answer to the first call never settles the second."""
+    async with harness(devices_of(asks_device, located), url=store_url) as h:
+        session = await h.start("a", message="go")
+        first = await session.wait_interrupt(kind="client_tool")
+        await session.answer(first, {"output": "one"})
+        await session.wait_finished()
+        await session.send("once more")
+        second = await session.wait_interrupt(kind="client_tool")
+        assert first.toolCallId != second.toolCallId
+        late = await session.update(first, output="two")
+        assert (late.outcome, late.decision and late.decision.payload) == ("lost", {"output": "one"})
+        assert (await session.update(second, output="two")).outcome == "won"
+        assert (await session.wait_finished()).result == "two"

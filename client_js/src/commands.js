@@ -45,3 +45,15 @@ export const answerMany = async (client, answers) => {
   const items = answers.map((answer) => ({ status: "resolved", ...answer }));
   return (await client.command({ type: "answer_many", answers: items })).results;
 };
+
+/**
+ * Change the session's shared document by JSON Patch (RFC 6902); with a version, only if that one stands, else it
+ * rejects with `conflict` and the version that does in its `details`.
+ *
+ * @param {Session} session
+ * @param {{op: string, path: string, value?: any, from?: string}[]} patch
+ * @param {number} [version]
+ * @returns {Promise<number>} its version now
+ */
+export const patchState = async (session, patch, version) =>
+  (await session.command({ type: "patch", patch, version })).version;

@@ -145,6 +145,7 @@ const FOLDS = {
   "turn.resumed": turn(() => ({ status: "running", open: null, error: null })),
   "turn.blocked": turn(({ code, message }) => ({ status: "blocked", error: { code, message } })),
   "turn.progress": turn(({ progress }) => ({ progress })),
+  "session.state": (state, { state: shared, version }) => ({ ...state, state: shared, stateVersion: version }),
   "turn.finished": (state, event, seq, at) => ({
     .../** @type {State} */ (finished(state, event, seq, at)),
     placed: state.placed.map((each) =>

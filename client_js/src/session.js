@@ -27,6 +27,8 @@ import { EMPTY } from "./state.js";
  * @property {ShownInterrupt[]} interrupts open ones and, with their `decision`, closed ones; in the order of opening
  * @property {import("./state.js").Turn | undefined} turn the one that runs, waits or is blocked, else the last one
  * @property {Record<string, import("./state.js").Turn>} turns
+ * @property {any} state the shared document; `patchState` of `holdfast/commands` changes it
+ * @property {number} stateVersion how often it was changed
  * @property {Device[]} devices
  * @property {boolean} hasOlder
  * @property {HoldfastError | undefined} error why the session cannot be shown
@@ -87,7 +89,7 @@ export const createSession = (id, host) => {
 
   /** @returns {Snapshot} */
   const getSnapshot = () => {
-    const { session, placed, turns, interrupts, more } = state;
+    const { session, placed, turns, interrupts, more, state: shared = {}, stateVersion = 0 } = state;
     return (view ??= last =
       {
         connection: connection(),
@@ -97,6 +99,8 @@ export const createSession = (id, host) => {
         interrupts: same(last.interrupts, Object.values(interrupts).sort(byOpening).map(show)),
         turn: current(Object.values(turns)),
         turns,
+        state: shared,
+        stateVersion,
         devices,
         hasOlder: !!more,
         error: error ?? host.error,

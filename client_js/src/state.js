@@ -86,6 +86,8 @@
  * @property {Placed[]} placed oldest first
  * @property {Record<string, Turn>} turns
  * @property {Record<string, Interrupt>} interrupts
+ * @property {any} [state] the shared document
+ * @property {number} [stateVersion] how often it was changed
  * @property {boolean} [more] whether there are older messages than these
  * @property {number} [before] the position to ask for them
  */

@@ -18,7 +18,7 @@ const frozen = (value) => {
 };
 
 /** A state as the cases write it. */
-const shown = ({ seq, session = null, placed, turns, interrupts }) =>
+const shown = ({ seq, session = null, placed, turns, interrupts, state, stateVersion }) =>
   JSON.parse(
     JSON.stringify({
       seq,
@@ -27,6 +27,8 @@ const shown = ({ seq, session = null, placed, turns, interrupts }) =>
       places: Object.fromEntries(placed.map(({ message, ...place }) => [message.id, place])),
       turns,
       interrupts,
+      state,
+      stateVersion,
     }),
   );
 

@@ -125,7 +125,7 @@ class Client:
 
     async def start(
         self,
-        agent: str,
+        agent: str = "",
         message: str | dict[str, Any] | None = None,
         input: Any = msgspec.UNSET,
         *,
@@ -136,6 +136,8 @@ class Client:
         attach: bool = True,
     ) -> Session:
         """Start a session, and its first turn if there is a `message` or an `input`.
+
+        Without an agent it has neither: it is for a shared state and gates.
 
         Raises:
             UnknownAgent, AlreadyExists, BadInput, Forbidden: nothing was started.

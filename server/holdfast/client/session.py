@@ -276,6 +276,16 @@ class Session:
                 self.settled(result.interrupt)
         return results
 
+    async def patch(self, *operations: dict[str, Any], version: int | None = None, ref: str | None = None) -> Ok:
+        """Change the shared state (`state.state`) by JSON Patch; with `version`, only if that one stands.
+
+        Raises:
+            Conflict: it has another version by now, in `details`; or a `test` failed.
+            BadInput, LimitReached: the patch cannot be applied.
+        """
+        own = new_ref(ref)
+        return cast("Ok", await self._line.command(frames.Patch(own, self.id, list(operations), version), own))
+
     async def cancel(self, turn: str | None = None, *, ref: str | None = None) -> Ok:
         """Stop a turn, or the one that is active."""
         own = new_ref(ref)

@@ -40,6 +40,8 @@ class Need(msgspec.Struct, frozen=True):
 
     turns: tuple[str, ...] = ()
     interrupts: tuple[str, ...] = ()
+    #: The shared document of the session.
+    state: bool = False
 
 
 NOTHING = Need()
@@ -163,7 +165,9 @@ async def _decide(
 ) -> Done | Commit | First | NotDone | T:
     """Read what the decision needs, as of one instant, and decide."""
     for _ in range(READS):
-        view = await backend.door.read(session, turns=need.turns, interrupts=need.interrupts, command=command)
+        view = await backend.door.read(
+            session, turns=need.turns, interrupts=need.interrupts, command=command, state=need.state
+        )
         if view.again is not None:
             return view.again
         verdict = decide(view)

@@ -23,6 +23,7 @@ class StoredOk(msgspec.Struct, frozen=True, omit_defaults=True):
     behind: str | None = None
     ahead: int = 0
     steers: bool = False
+    version: int | None = None
 
 
 def stored_ok(
@@ -33,9 +34,10 @@ def stored_ok(
     behind: str | None = None,
     ahead: int = 0,
     steers: bool = False,
+    version: int | None = None,
 ) -> msgspec.Raw:
     """The reply to store with a commit."""
-    return stored(StoredOk(session, turn, message, behind, ahead, steers))
+    return stored(StoredOk(session, turn, message, behind, ahead, steers, version))
 
 
 def stored(reply: Any) -> msgspec.Raw:
@@ -56,4 +58,5 @@ def ok(ref: str, done: Done) -> Ok:
         reply.behind,
         reply.ahead,
         reply.steers,
+        reply.version,
     )

@@ -39,8 +39,8 @@ async def start(backend: Backend, principal: Principal, frame: Start, via: str) 
     session = ids.check_session_id(frame.id) if frame.id is not None else ids.session_id(principal.subject, ref)
     check(principal, "send", session, {principal.subject: "owner"})
     _check_sizes(frame)
-    manifest = await backend.manifests.get(frame.agent)
     sent = _sent(frame, session, principal, ref)
+    manifest = await _manifest(backend, frame.agent, sent)
     salt = secrets.token_hex(16)
 
     def decide(view: View) -> Commit:
@@ -67,6 +67,15 @@ def _commit(
         message=sent.message.id if sent and sent.message else None,
     )
     return commit
+
+
+async def _manifest(backend: Backend, agent: str, sent: Sent | None) -> AgentManifest:
+    """What answers in the session. Without an agent nothing does: it is for a state and gates."""
+    if agent:
+        return await backend.manifests.get(agent)
+    if sent is not None:
+        raise BadInput("agent: without one there is nobody to answer a message or an input.", path="agent")
+    return AgentManifest("", "")
 
 
 def _info(frame: Start, session: str, principal: Principal, now_ms: int) -> SessionInfo:

@@ -40,6 +40,14 @@ class SessionDeleted(EventBase, frozen=True, tag="session.deleted"):
     by: By
 
 
+class StateChanged(EventBase, frozen=True, tag="session.state"):
+    """Somebody changed the shared document: the whole of it."""
+
+    state: dict[str, Any]
+    version: int
+    by: By
+
+
 class MessageWritten(EventBase, frozen=True, tag="message"):
     """A whole message: a person's, or the agent's so far, standing for the chunks that made it."""
 
@@ -144,6 +152,7 @@ Event = (
     SessionCreated
     | SessionUpdated
     | SessionDeleted
+    | StateChanged
     | MessageWritten
     | MessageRewound
     | ChunkWritten

@@ -31,6 +31,7 @@ from holdfast.core.events import (
     MessageWritten,
     SessionCreated,
     SessionUpdated,
+    StateChanged,
     TurnBlocked,
     TurnEnd,
     TurnFinished,
@@ -101,8 +102,9 @@ class State(msgspec.Struct):
     turns: dict[str, TurnState] = msgspec.field(default_factory=dict[str, TurnState])
     #: As they are shown; a closed one has a `decision`.
     interrupts: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict[str, dict[str, Any]])
-    #: The shared document. It comes with a later issue.
+    #: The shared document, and how often it was changed.
     state: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    state_version: int = 0
 
     @property
     def members(self) -> dict[str, str]:
@@ -151,6 +153,7 @@ def snapshot(state: State, limit: int | None = PAGE_MESSAGES, max_bytes: int | N
     what is open. Continue with `history(before)` while there is `more`.
     """
     excerpt = _Excerpt(state)
+    excerpt.size = len(msgspec.json.encode(state.state))
     excerpt.add(_alive(state, excerpt))
     newest, more = _newest(excerpt, state.seq + 1, limit, max_bytes)
     before = newest[0].place.first if newest else state.seq + 1
@@ -166,6 +169,7 @@ def snapshot(state: State, limit: int | None = PAGE_MESSAGES, max_bytes: int | N
             "turns": sorted(excerpt.turns.values(), key=lambda turn: turn.first),
             "interrupts": [each for name, each in state.interrupts.items() if name in excerpt.interrupts],
             "state": state.state,
+            "stateVersion": state.state_version,
             "more": more,
             "before": before,
         }
@@ -184,6 +188,7 @@ def from_snapshot(given: dict[str, Any], epoch: str, seq: int) -> State:
             **{kind: {one["id"]: one for one in given[kind]} for kind in ("turns", "interrupts")},
             "session": given["session"],
             "state": given["state"],
+            "state_version": given.get("stateVersion", 0),
         },
         State,
     )
@@ -240,6 +245,10 @@ def _apply(state: State, seq: int, at: int, event: Event | UnknownEvent) -> None
 
 def _session(state: State, _seq: int, _at: int, event: SessionCreated | SessionUpdated) -> None:
     state.session = event.session
+
+
+def _state(state: State, _seq: int, _at: int, event: StateChanged) -> None:
+    state.state, state.state_version = event.state, event.version
 
 
 def _message(state: State, seq: int, at: int, event: MessageWritten | MessageRewound) -> None:
@@ -326,6 +335,7 @@ def _closed(state: State, _seq: int, _at: int, event: InterruptClosed) -> None:
 _FOLDS: dict[type, Callable[[State, int, int, Any], None]] = {
     SessionCreated: _session,
     SessionUpdated: _session,
+    StateChanged: _state,
     MessageWritten: _message,
     MessageRewound: _message,
     ChunkWritten: _chunk,

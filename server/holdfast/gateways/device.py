@@ -23,6 +23,7 @@ from holdfast.commands import (
     claiming,
     continuing,
     gating,
+    patching,
     sending,
     starting,
     updating,
@@ -63,6 +64,7 @@ COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awai
     frames.Cancel: cancelling.cancel,
     frames.Gate: gating.request,
     frames.Continue: continuing.carry_on,
+    frames.Patch: patching.patch,
 }
 
 #: What a device claims is soon free when its connection is gone.

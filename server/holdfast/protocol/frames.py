@@ -44,7 +44,8 @@ class Hello(Frame, frozen=True, tag="hello"):
 
 class Start(Frame, frozen=True, tag="start"):
     ref: str
-    agent: str
+    #: Empty: a session without an agent, for a state and gates.
+    agent: str = ""
     id: str | None = None
     input: Any = msgspec.UNSET
     message: Any = None
@@ -145,6 +146,16 @@ class Gate(Frame, frozen=True, tag="gate"):
     metadata: dict[str, Any] | None = None
 
 
+class Patch(Frame, frozen=True, tag="patch"):
+    """Change a session's state by JSON Patch (RFC 6902)."""
+
+    ref: str
+    session: str
+    patch: list[dict[str, Any]]
+    #: Only if this version stands; None: whatever stands.
+    version: int | None = None
+
+
 class ToolUpdate(msgspec.Struct, frozen=True, omit_defaults=True):
     type: Literal["tool-output-available", "tool-output-error", "tool-approval-response"]
     toolCallId: str
@@ -201,6 +212,7 @@ DeviceFrame = (
     | Ping
     | AnswerMany
     | Gate
+    | Patch
     | Claim
     | Progress
     | Withdraw
@@ -298,6 +310,8 @@ class Ok(Frame, frozen=True, tag="ok"):
     ahead: int = 0
     #: Of a message: it steers `turn`, which ran or waited already.
     steers: bool = False
+    #: Of the state that was patched.
+    version: int | None = None
 
 
 class Answered(Frame, frozen=True, tag="answered"):

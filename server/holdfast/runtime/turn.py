@@ -12,7 +12,7 @@ from holdfast.core.durations import Duration, instant_ms, milliseconds
 from holdfast.core.interrupts import Interrupt
 from holdfast.core.messages import Message
 from holdfast.core.turns import Requester
-from holdfast.runtime import asking, racing, steering, stepping
+from holdfast.runtime import asking, racing, sharing, steering, stepping
 from holdfast.runtime.calling import ToolCall
 from holdfast.runtime.deciding import Reply
 from holdfast.runtime.execution import Asked, Execution
@@ -171,6 +171,19 @@ class Turn:
         """Have a human let the turn pass."""
         x, asked = self._x, stepping.gate(name, payload, options)
         return Asked(x, "gate", name, lambda key, place: asking.ask(x, asked, "gate", key, place))
+
+    def state(self) -> Asked[dict[str, Any]]:
+        """The session's shared document as it stands now; recorded, so that a replay sees the same."""
+        x = self._x
+        return Asked(x, "step", sharing.READ, lambda key, place: sharing.read(x, key, place))
+
+    def patch_state(self, *operations: dict[str, Any], version: int | None = None) -> Asked[int]:
+        """Change the shared document by JSON Patch, once; with `version`, only if that one stands. Gives the new one.
+
+        Raises StepFailed, in every run alike: another version stands by now, or the patch cannot be applied.
+        """
+        x, patch = self._x, list(operations)
+        return Asked(x, "step", sharing.PATCH, lambda key, place: sharing.patch(x, key, place, patch, version))
 
     def sleep(self, duration: Duration | None = None, *, until: datetime | None = None) -> Asked[None]:
         """Wait for so long, or until an instant: seconds or months, holding nothing. What is past is no wait.

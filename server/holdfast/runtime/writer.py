@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from holdfast.core import turns
 from holdfast.core.commit import Commit, Fence, Writer
+from holdfast.core.documents import Document
 from holdfast.core.errors import Busy, HoldfastError, TooLarge, Unavailable
 from holdfast.core.events import EVENT_MAX_BYTES, Event, MessageWritten, decode, encode
 from holdfast.core.messages import Message
@@ -275,6 +276,12 @@ class TurnWriter:
         events, _ = await events_since(self._log, self.turn.session, self.turn.begins or 1)
         written = (event.message for _, event in events if isinstance(event, MessageWritten))
         return {message.id: message for message in written if message.id in wanted}
+
+    async def document(self) -> Document:
+        """The session's shared document as it stands."""
+        session = self.turn.session
+        view = await self._until_known(lambda: self._door.read(session, state=True))
+        return view.state or Document(session=session)
 
     def loaded(self, head: int) -> None:
         """The transcript is that of the log up to `head`."""

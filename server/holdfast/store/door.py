@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from redis.exceptions import ResponseError
 
 from holdfast.core.commit import CommandId, Commit, Writer
+from holdfast.core.documents import Document
 from holdfast.core.errors import RefReused, StoreUnavailable, StoreUnusable
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.operations import Operation
@@ -43,7 +44,7 @@ COMMIT, READ, LOG, CLAIM = script("commit"), script("read"), script("log"), scri
 SCRIPTS = (CLAIM, COMMIT, READ, LOG)
 
 _records: dict[type[Record], msgspec.json.Decoder[Record]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (SessionRecord, TurnRecord, InterruptRecord)
+    kind: msgspec.json.Decoder(kind) for kind in (SessionRecord, TurnRecord, InterruptRecord, Document)
 }
 _operations = msgspec.json.Decoder(Operation)
 
@@ -99,6 +100,8 @@ class View(msgspec.Struct):
     interrupts: dict[str, InterruptRecord]
     #: The command was applied before.
     again: Done | None
+    #: The shared document, if it was read and there is one.
+    state: Document | None = None
 
 
 class Door:
@@ -134,8 +137,9 @@ class Door:
         turns: tuple[str, ...] = (),
         interrupts: tuple[str, ...] = (),
         command: CommandId | None = None,
+        state: bool = False,
     ) -> View:
-        """Read a session and some of its turns and interrupts. Cancelling is safe.
+        """Read a session and some of its turns and interrupts, and its shared document. Cancelling is safe.
 
         Raises:
             RefReused: `command` has the ref of another one.
@@ -146,6 +150,7 @@ class Door:
             "rec",
             *(field("turn", one) for one in turns),
             *(field("interrupt", one) for one in interrupts),
+            *([field("state", session)] if state else []),
         ]
         reply = await self.connection.run(
             READ,
@@ -158,7 +163,8 @@ class Door:
         if again is not None and self.durability is not None:
             await self.durability.reached(again.epoch)  # it may be asked again because this was not known
         living = alive == b"1" and record is not None
-        of_turns, of_interrupts = values[: len(turns)], values[len(turns) :]
+        of_turns, of_interrupts = values[: len(turns)], values[len(turns) : len(turns) + len(interrupts)]
+        document = values[-1] if state else None
         return View(
             now_ms=int(now),
             epoch=_text(epoch),
@@ -169,6 +175,7 @@ class Door:
             turns=_decode_all(TurnRecord, turns, of_turns),
             interrupts=_decode_all(InterruptRecord, interrupts, of_interrupts),
             again=again,
+            state=None if document is None else decode(Document, document),
         )
 
     async def written(self, session: str, turn: str) -> Written | None:

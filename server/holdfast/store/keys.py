@@ -47,7 +47,7 @@ from holdfast.core.records import RecordKind
 
 PARTITIONS = 16  # of a new store; enough for any cluster that one deployment needs
 
-_FIELD: dict[RecordKind, str] = {"session": "rec", "turn": "t:", "interrupt": "i:"}
+_FIELD: dict[RecordKind, str] = {"session": "rec", "turn": "t:", "interrupt": "i:", "state": "state"}
 
 
 class Keys:
@@ -169,7 +169,7 @@ class Keys:
 
 def field(kind: RecordKind, own_id: str) -> str:
     """The field of its session in which a record stands."""
-    return _FIELD[kind] if kind == "session" else _FIELD[kind] + own_id
+    return _FIELD[kind] if kind in ("session", "state") else _FIELD[kind] + own_id  # of these a session has one
 
 
 def call_field(kind: str, call: str) -> str:

@@ -10,9 +10,10 @@ from holdfast.commands.auditing import AuditPage
 from holdfast.commands.events import EventPage
 from holdfast.commands.inbox import InboxPage
 from holdfast.commands.notices import DeadNotices, Replayed
+from holdfast.commands.patching import StateShown
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot, TurnShown
 from holdfast.gateways.minting import Minted, Wanted
-from holdfast.gateways.rest import agents, audit, events, gates, interrupts, notices, sessions, tokens, turns
+from holdfast.gateways.rest import agents, audit, events, gates, interrupts, notices, sessions, state, tokens, turns
 from holdfast.gateways.rest.exchange import Handler
 from holdfast.protocol.frames import Answered, AnsweredMany, Continued, GateShown, Ok
 
@@ -77,6 +78,21 @@ ROUTES: tuple[Route, ...] = (
         summary="Send a message: it causes a turn, at once or behind the one that runs or waits.",
         body=sessions.NewMessage,
         replies={201: Ok},
+    ),
+    Route(
+        method="GET",
+        path="/v1/sessions/{id}/state",
+        handler=state.read,
+        summary="The session's shared state, and its version.",
+        replies={200: StateShown},
+    ),
+    Route(
+        method="PATCH",
+        path="/v1/sessions/{id}/state",
+        handler=state.patch,
+        summary="Change the state by JSON Patch; with a version, only if that one stands.",
+        body=state.NewPatch,
+        replies={200: Ok},
     ),
     Route(
         method="PUT",

@@ -14,7 +14,8 @@ from holdfast.protocol.frames import Send, Start
 class NewSession(msgspec.Struct, frozen=True, omit_defaults=True):
     """What starts a session. A turn begins if `message` or `input` is given."""
 
-    agent: str
+    #: Empty: a session without an agent, for a state and gates.
+    agent: str = ""
     id: str | None = None
     #: What the agent gets beside, or instead of, a message. Null is an input too.
     input: Any = msgspec.UNSET

@@ -12,7 +12,7 @@ from tests.client.test_real_server import device
 from tests.waiting import wait_until
 
 from holdfast.client import Client
-from holdfast.core.errors import Forbidden, GateReused, NotFound
+from holdfast.core.errors import Conflict, Forbidden, GateReused, NotFound
 from holdfast.core.interrupts import Approvers, Decision
 
 OPS = Approvers(roles=("ops",))
@@ -122,3 +122,19 @@ async def test_within_a_session_that_is_attached_already(cluster: Cluster) -> No
         await gate.decide(True)
         assert (await waiting).approved
         assert session.attached
+
+
+async def test_a_state_and_a_button(cluster: Cluster) -> None:
+    async with device(cluster) as alice, device(cluster, "bob") as bob:
+        hers = await alice.start(title="Board")
+        his = bob.session(hers.id)
+        await his.attach()
+        done = await hers.patch({"op": "add", "path": "/a", "value": [1]})
+        assert done.version == 1
+        await his.wait_for(lambda state: True if state.state == {"a": [1]} else None)
+        with pytest.raises(Conflict) as refused:
+            await his.patch({"op": "remove", "path": "/a"}, version=0)
+        assert refused.value.details["version"] == his.state.state_version == 1
+        await his.patch({"op": "remove", "path": "/a"}, version=1)
+        await hers.wait_for(lambda state: True if state.state_version == 2 else None)
+        assert hers.state.state == {}

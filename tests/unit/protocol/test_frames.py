@@ -29,6 +29,7 @@ GOOD: list[dict[str, Any]] = [
     {"type": "update", "ref": "r", "session": "s", "updates": []},
     {"type": "cancel", "ref": "r", "session": "s"},
     {"type": "ping"},
+    {"type": "patch", "ref": "r", "session": "s", "patch": [{"op": "remove", "path": "/a"}], "version": 3},
     {"type": "gate", "ref": "r", "id": "deploy-42", "name": "deploy", "payload": None, "expires": "2 h"},
     {"type": "answer_many", "ref": "r", "answers": [{"session": "s", "interrupt": "i", "status": "resolved"}]},
     {"type": "claim", "ref": "r", "session": "s", "interrupt": "i", "for_ms": 0},

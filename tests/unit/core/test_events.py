@@ -20,6 +20,7 @@ ALL: list[events.Event] = [
     events.SessionCreated(INFO),
     events.SessionUpdated(INFO),
     events.SessionDeleted(By("person", "alice")),
+    events.StateChanged({"a": [1, None]}, 3, By("person", "alice")),
     events.MessageWritten(MESSAGE, "t_1.s", 3),
     events.MessageRewound(MESSAGE, "t_1.s"),
     events.ChunkWritten("t_1.s", "m", {"type": "text-delta", "id": "0", "delta": "\x00"}, "text:0"),

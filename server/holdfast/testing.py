@@ -21,7 +21,17 @@ from typing import Any
 import msgspec
 
 from holdfast import wiring
-from holdfast.commands import answering, cancelling, claiming, continuing, sending, starting, updating, withdrawing
+from holdfast.commands import (
+    answering,
+    cancelling,
+    claiming,
+    continuing,
+    sending,
+    starting,
+    taking_over,
+    updating,
+    withdrawing,
+)
 from holdfast.commands.backend import Backend
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.events import Event, UnknownEvent, decode
@@ -270,6 +280,15 @@ class TestSession:
         """Claim what is asked: a client tool for a device."""
         frame = frames.Claim(secrets.token_hex(8), self.id, ask.id, for_ms, device)
         return await claiming.claim(self._h.backend, person(by), frame, "test")
+
+    async def take_over(self, *, by: str = "olga") -> frames.Ok:
+        """Speak in the agent's place, as an operator: with `send(…, by="olga")`, until `hand_back`."""
+        frame = frames.Takeover(secrets.token_hex(8), self.id)
+        return await taking_over.take_over(self._h.backend, person(by, (OPERATOR,)), frame, "test")
+
+    async def hand_back(self, *, answered: bool = False, by: str = "olga") -> frames.Ok:
+        frame = frames.Handback(secrets.token_hex(8), self.id, answered)
+        return await taking_over.hand_back(self._h.backend, person(by, (OPERATOR,)), frame, "test")
 
     async def cancel(self, *, by: str = "alice") -> frames.Ok:
         frame = frames.Cancel(secrets.token_hex(8), self.id)

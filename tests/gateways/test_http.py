@@ -113,6 +113,22 @@ async def test_an_operator_withdraws(rest: Web) -> None:
     assert (lost.status_code, lost.json()["decision"]["status"]) == (409, "withdrawn")
 
 
+async def test_an_operator_takes_over_and_hands_back(rest: Web) -> None:
+    scene = await rest.scene()
+    path = f"/v1/sessions/{scene.session}"
+    headers = {"Authorization": f"Bearer {token('olga', roles=['operator'], sessions=['*'])}"}
+    assert (await rest.post(f"{path}/takeover", {})).status_code == 403
+    taken = await rest.post(f"{path}/takeover", {}, headers=headers)
+    assert (taken.status_code, taken.json()["turn"]) == (200, scene.turn_id)
+    shown = (await rest.get(path)).json()["snapshot"]["session"]
+    assert shown["takeover"]["by"]["id"] == "olga"
+    queued = await rest.post(f"{path}/messages", {"message": "hello?", "mode": "replace"})
+    assert (queued.status_code, queued.json()["behind"], queued.json()["ahead"]) == (201, scene.turn_id, 1)
+    assert (await rest.post(f"{path}/handback", {"answered": True}, headers=headers)).status_code == 200
+    again = await rest.post(f"{path}/handback", {}, headers=headers)
+    assert (again.status_code, again.json()["code"]) == (409, "conflict")
+
+
 async def test_a_vote_that_does_not_decide_is_accepted(rest: Web) -> None:
     scene = await rest.scene()
     shown = await scene.ask_and_wait(approvers=Approvers(("manager",), quorum=2))

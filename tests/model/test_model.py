@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 from tests.model.in_memory import InMemory
 
-from holdfast.core import arriving, asking, conversation, decisions, ending, ids, turns
+from holdfast.core import arriving, asking, conversation, decisions, ending, ids, takeover, turns
 from holdfast.core.commit import CommandId, Commit, Fence, Writer
 from holdfast.core.conversation import Sent
 from holdfast.core.deadlines import member, parse
@@ -138,7 +138,8 @@ class World(RuleBasedStateMachine):
         self.decide(device, commit, ref)
         self.perhaps_send(device, at_once)
 
-    @precondition(lambda self: self.model.session.active and self.seldom("interject", 8))
+    @precondition(lambda self: self.model.session.active and not self.model.session.info.takeover)
+    @precondition(lambda self: self.seldom("interject", 8))
     @rule(device=actors, replaces=st.booleans(), at_once=st.booleans())
     def a_device_steers_or_replaces(self, device: str, replaces: bool, at_once: bool) -> None:
         self.did["interject"] += 1
@@ -152,6 +153,20 @@ class World(RuleBasedStateMachine):
             commit, _ = arriving.replace(session, turn, first, asked, who, sent, "1", self.now_ms(), "test")
         else:
             commit = arriving.steer(session, turn, Principal(device), sent, "1", self.now_ms())
+        self.decide(device, commit, ref)
+        self.perhaps_send(device, at_once)
+
+    @precondition(lambda self: self.model.session.info.takeover or self.seldom("takeover", 3))
+    @rule(device=actors, answered=st.booleans(), at_once=st.booleans())
+    def an_operator_takes_over_or_hands_back(self, device: str, answered: bool, at_once: bool) -> None:
+        session, who, ref = self.model.session, Principal(device), self.new_ref()
+        active = self.model.turn(session.active) if session.active else None
+        if session.info.takeover is None:
+            self.did["takeover"] += 1
+            commit = takeover.take(session, active, who, self.now_ms(), "test", ref)
+        else:
+            queued = [self.model.turn(own_id) for own_id in session.queue]
+            commit = takeover.hand_back(session, active, queued, who, "test", ref, answered=answered)
         self.decide(device, commit, ref)
         self.perhaps_send(device, at_once)
 
@@ -222,6 +237,11 @@ class World(RuleBasedStateMachine):
     def a_worker_takes(self, worker: str, at_once: bool) -> None:
         turn = self.model.turn(next(iter(self.model.jobs)))
         assert turn.status in ("ready", "blocked"), "a hint that leads to nothing is dropped by whoever ends the turn"
+        if takeover.keeps_from_running(self.model.session, turn):
+            self.working.pop(worker, None)
+            self.decide(worker, Commit(SESSION, "unhint", guards=[turn, self.model.session], drop_jobs=[turn.job]))
+            self.perhaps_work(worker, at_once)
+            return
         commit, fence = turns.take(turn, self.model.epoch)
         self.decide(worker, commit)
         self.working.pop(worker, None)
@@ -465,7 +485,8 @@ class World(RuleBasedStateMachine):
             assert active == ([self.model.session.active] if self.model.session.active else [])
             queued = tuple(turn.id for turn in self.model.turns if turn.status == "queued")
             assert set(queued) == set(self.model.session.queue)
-            assert not queued or active, "who ends a turn starts the next"
+            muted = self.model.session.info.takeover is not None
+            assert not queued or active or muted, "who ends a turn starts the next"
 
     @invariant()
     def a_decision_never_changes(self) -> None:
@@ -481,7 +502,7 @@ class World(RuleBasedStateMachine):
         for turn in model.turns:
             match turn.status:
                 case "ready":
-                    assert turn.id in model.jobs
+                    assert turn.id in model.jobs or takeover.keeps_from_running(model.session, turn)
                 case "running":
                     assert member("lease", turn.id) in model.deadlines
                     assert model.writers[turn.id][1], "its worker can write"

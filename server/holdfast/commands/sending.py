@@ -16,7 +16,7 @@ from holdfast.commands.attempts import (
 )
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import ok, stored_ok
-from holdfast.core import arriving, conversation, modes
+from holdfast.core import arriving, conversation, modes, takeover
 from holdfast.core.commit import Commit
 from holdfast.core.conversation import Sent
 from holdfast.core.errors import NotImplementedYet
@@ -59,7 +59,9 @@ class _Sending:
 
     def decide(self, view: View) -> Commit | Need | First:
         session = present(view, self._principal, "send")
-        if session.active is None or self._mode == "queue":
+        if takeover.holds(session, self._principal):
+            return self._said(session)
+        if session.active is None or self._mode == "queue" or session.info.takeover is not None:
             return self._queued(view, session)
         if session.active not in view.turns:
             return Need(turns=(session.active,))
@@ -74,9 +76,15 @@ class _Sending:
 
     def _queued(self, view: View, session: SessionRecord) -> Commit:
         sent, behind = self._sent(session), session.active
-        ahead = len(session.queue) + 1 if behind else 0
+        ahead = conversation.ahead_of_next(session)
         commit, turn = conversation.send(session, self._principal, sent, self._version, view.now_ms)
         commit.reply = stored_ok(session.id, turn=turn.id, message=turn.cause, behind=behind, ahead=ahead)
+        return commit
+
+    def _said(self, session: SessionRecord) -> Commit:
+        sent = self._sent(session)
+        commit = takeover.say(session, sent)
+        commit.reply = stored_ok(session.id, message=sent.message.id if sent.message else None)
         return commit
 
     def _steered(self, view: View, session: SessionRecord, turn: TurnRecord) -> Commit:

@@ -14,6 +14,8 @@ Action = Literal[
     "session.created",
     "session.updated",
     "session.deleted",
+    "session.taken_over",
+    "session.handed_back",
     "interrupt.opened",
     "interrupt.closed",
     "interrupt.voted",

@@ -126,9 +126,8 @@ def _begin(
     now_ms: int,
 ) -> tuple[SessionRecord, TurnRecord]:
     turn = caused(session, principal, sent, agent_version, now_ms)
-    ahead = len(session.queue) + 1 if session.active else 0
-    commit.events.extend(told(turn, sent, session.active, ahead))
-    if session.active:
+    commit.events.extend(told(turn, sent, session.active, ahead_of_next(session)))
+    if session.active or session.info.takeover:
         commit.puts.append(turn)
         return replace(session, queue=(*session.queue, turn.id)), turn
     turn = replace(turn, status="ready")
@@ -152,6 +151,11 @@ def caused(session: SessionRecord, principal: Principal, sent: Sent, agent_versi
         input=sent.input,
         message=ids.message_id(own_id),
     )
+
+
+def ahead_of_next(session: SessionRecord) -> int:
+    """How many turns must end before one that queues now starts."""
+    return len(session.queue) + (1 if session.active else 0)
 
 
 def requester(principal: Principal) -> Requester:

@@ -6,11 +6,19 @@ from typing import Any
 
 import msgspec
 
+from holdfast.core.identity import By
 from holdfast.core.records import Record
 
 QUEUE_MAX = 50  # turns behind the active one; a person who sends more is told to wait
 GATES_MAX = 100  # open gates of one session: their turns stand in its record, and their cards on one page
 STEERING_MAX = 20  # messages to a turn that its agent has not looked at yet; it may never look
+
+
+class Takeover(msgspec.Struct, frozen=True):
+    """An operator speaks in the agent's place; no turn runs meanwhile."""
+
+    by: By
+    at: int
 
 
 class SessionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -25,6 +33,7 @@ class SessionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     createdAt: int
     title: str | None = None
     metadata: dict[str, Any] | None = None
+    takeover: Takeover | None = None
 
 
 class SessionRecord(Record, frozen=True, omit_defaults=True, kw_only=True):

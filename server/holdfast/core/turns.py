@@ -433,14 +433,22 @@ def _promote(
         following, *others = missed
         commit.puts.extend(others)
         session = replace(session, queue=(*(late.id for late in missed), *session.queue))
+    if session.info.takeover is not None:  # nothing starts before the handback
+        commit.puts.extend((replace(session, active=None), *missed[:1]))
+        return
     if following is None:
         assert not session.queue, "the next turn must be read before this one is ended"
         commit.puts.append(replace(session, active=None))
         return
+    commit.puts.append(promote(commit, session, following))
+
+
+def promote(commit: Commit, session: SessionRecord, following: TurnRecord) -> SessionRecord:
+    """Let the first turn of the queue be ready. Gives the session with it, to be set."""
     assert session.queue[0] == following.id
-    commit.puts.append(replace(session, active=following.id, queue=session.queue[1:]))
     commit.puts.append(replace(following, status=_step(following, "promote")))
     commit.jobs.append(following.job)
+    return replace(session, active=following.id, queue=session.queue[1:])
 
 
 def _step(turn: TurnRecord, step: Step) -> TurnStatus:

@@ -26,6 +26,7 @@ from holdfast.commands import (
     patching,
     sending,
     starting,
+    taking_over,
     updating,
     withdrawing,
 )
@@ -65,6 +66,8 @@ COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awai
     frames.Gate: gating.request,
     frames.Continue: continuing.carry_on,
     frames.Patch: patching.patch,
+    frames.Takeover: taking_over.take_over,
+    frames.Handback: taking_over.hand_back,
 }
 
 #: What a device claims is soon free when its connection is gone.

@@ -189,6 +189,18 @@ class Later(Frame, frozen=True):
     ref: str
 
 
+class Takeover(Frame, frozen=True, tag="takeover"):
+    ref: str
+    session: str
+
+
+class Handback(Frame, frozen=True, tag="handback"):
+    ref: str
+    session: str
+    #: The messages that queued meanwhile need no turn any more.
+    answered: bool = False
+
+
 class Continue(Frame, frozen=True, tag="continue"):
     ref: str
     session: str
@@ -216,6 +228,8 @@ DeviceFrame = (
     | Claim
     | Progress
     | Withdraw
+    | Takeover
+    | Handback
     | Continue
     | Feedback
 )

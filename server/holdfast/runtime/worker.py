@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
-from holdfast.core import turns
+from holdfast.core import takeover, turns
 from holdfast.core.commit import Commit
 from holdfast.core.errors import HoldfastError
 from holdfast.core.ids import session_of
@@ -175,6 +175,11 @@ class Worker:
             return
         if next_status(turn.status, "take") is None or (turn.blocked and turn.blocked["code"] != "no_worker"):
             await self._door.commit(Commit(turn.session, "unhint", guards=[turn], drop_jobs=[turn.job]))
+            return
+        if view.session is not None and takeover.keeps_from_running(
+            view.session, turn
+        ):  # the handback tells of it again
+            await self._door.commit(Commit(turn.session, "unhint", guards=[turn, view.session], drop_jobs=[turn.job]))
             return
         commit, fence = turns.take(turn, view.epoch, self._lease_ms)
         done = await self._door.commit(commit)

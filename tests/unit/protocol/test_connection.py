@@ -95,6 +95,8 @@ def test_a_token_without_end_has_no_deadline() -> None:
         ("start", {"ref": "x", "agent": "a"}, session_id("alice", "x")),
         ("progress", {"ref": "x", "session": "s", "interrupt": "i", "progress": None}, "s"),
         ("continue", {"ref": "x", "session": "s", "turn": "t"}, "s"),
+        ("takeover", {"ref": "x", "session": "s"}, "s"),
+        ("handback", {"ref": "x", "session": "s"}, "s"),
         ("feedback", {"ref": "x"}, ""),
     ],
 )

@@ -37,6 +37,8 @@ GOOD: list[dict[str, Any]] = [
     *({"type": kind, "ref": "r"} for kind in ("feedback",)),
     {"type": "progress", "ref": "r", "session": "s", "interrupt": "i", "progress": 0.5, "device": "d"},
     {"type": "continue", "ref": "r", "session": "s", "turn": "t"},
+    {"type": "takeover", "ref": "r", "session": "s"},
+    {"type": "handback", "ref": "r", "session": "s", "answered": True},
 ]
 
 

@@ -95,6 +95,22 @@ ROUTES: tuple[Route, ...] = (
         replies={200: Ok},
     ),
     Route(
+        method="POST",
+        path="/v1/sessions/{id}/takeover",
+        handler=sessions.take_over,
+        summary="Speak in the agent's place: no turn runs until the handback. For operators and admins.",
+        body=turns.OnlyRef,
+        replies={200: Ok},
+    ),
+    Route(
+        method="POST",
+        path="/v1/sessions/{id}/handback",
+        handler=sessions.hand_back,
+        summary="Let the agent speak again. For operators and admins.",
+        body=sessions.NewHandback,
+        replies={200: Ok},
+    ),
+    Route(
         method="PUT",
         path="/v1/sessions/{id}/members/{sub}",
         handler=sessions.put_member,

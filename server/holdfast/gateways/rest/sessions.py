@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.commands import deleting, membership, reading, sending, starting
+from holdfast.commands import deleting, membership, reading, sending, starting, taking_over
 from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
-from holdfast.protocol.frames import Send, Start
+from holdfast.protocol.frames import Handback, Send, Start, Takeover
 
 
 class NewSession(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,6 +46,14 @@ class NewMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     ref: str | None = None
 
 
+class NewHandback(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a session is handed back. The body may be left out."""
+
+    #: The messages that queued meanwhile need no turn any more.
+    answered: bool = False
+    ref: str | None = None
+
+
 async def start(exchange: Exchange) -> Reply:
     body: NewSession = exchange.body
     ref = exchange.ref
@@ -74,6 +82,17 @@ async def send(exchange: Exchange) -> Reply:
     body: NewMessage = exchange.body
     frame = Send(exchange.ref, exchange.path("id"), body.message, body.mode, body.replaces)
     return Reply(await sending.send(exchange.backend, exchange.principal, frame, VIA), 201)
+
+
+async def take_over(exchange: Exchange) -> Reply:
+    frame = Takeover(exchange.ref, exchange.path("id"))
+    return Reply(await taking_over.take_over(exchange.backend, exchange.principal, frame, VIA))
+
+
+async def hand_back(exchange: Exchange) -> Reply:
+    body: NewHandback = exchange.body
+    frame = Handback(exchange.ref, exchange.path("id"), body.answered)
+    return Reply(await taking_over.hand_back(exchange.backend, exchange.principal, frame, VIA))
 
 
 async def put_member(exchange: Exchange) -> Reply:

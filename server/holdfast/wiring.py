@@ -23,12 +23,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.commands.backend import Backend
 from holdfast.core.chain import derive_key
+from holdfast.core.durations import Duration
 from holdfast.core.errors import Draining
 from holdfast.core.identity import Principal
+from holdfast.core.interrupts import Interrupt
 from holdfast.core.notices import NoticeShown
 from holdfast.gateways import device, http
 from holdfast.gateways.auth import Authenticate, Authenticator, by_bearer
 from holdfast.gateways.drain import Drain
+from holdfast.gateways.links.token import Links
 from holdfast.gateways.rest.exchange import Services
 from holdfast.gateways.websocket import Origins, WebSocketGateway
 from holdfast.hub.hub import Hub, HubSettings
@@ -112,6 +115,20 @@ def telling(app: App, door: Door, links: LinkMaker | None = None) -> Callable[[A
     return tell
 
 
+def links_of(settings: Settings) -> LinkMaker | None:
+    """Makes links for hooks. None: there is no secret to sign with, or no address that people can reach."""
+    if settings.secret is None or settings.public_url is None:
+        return None
+    links, base = Links(settings.secret), settings.public_url
+
+    def make(shown: Interrupt, subject: str, roles: tuple[str, ...], name: str | None, ttl: Duration | None) -> str:
+        # The app's own code names who is to answer: that one need not be a member.
+        who = Principal(subject, roles, (shown.session,), ("answer",), name)
+        return links.make(base, shown, who, ttl).url
+
+    return make
+
+
 def _told(hook: Hook, deps: Any, links: LinkMaker | None) -> Callable[[NoticeShown], Awaitable[None]]:
     return lambda shown: hook.function(Notice(shown, deps, links))
 
@@ -141,6 +158,7 @@ def application(
         backend=backend,
         authenticate=_either(auth, by_bearer(authenticator)),
         secret=settings.secret,
+        links=Links(settings.secret, settings.public_url) if settings.secret else None,
         hub=hub,
         drain=drain,
     )
@@ -173,7 +191,7 @@ async def working(settings: Settings, store: OpenStore, app: App) -> AsyncGenera
         lease_ms=settings.lease_ms,
         retain_events=settings.retain_events,
         policies=app.policies.under(settings.policy),
-        beside=telling(app, store.door),
+        beside=telling(app, store.door, links_of(settings)),
     )
     # A lost wake-up costs a poll: there is nothing to do about a gap.
     wake = store.subscription(lambda _, payload: worker.woken(payload), lambda: None, name="holdfast-worker-sub")

@@ -11,7 +11,12 @@ from tests.waiting import wait_until
 from holdfast import App, Call, Notice, Turn, tool
 from holdfast.core.errors import BadInput, Unusable
 from holdfast.core.notices import LIMIT_MS
+from holdfast.gateways.links.token import Links
+from holdfast.settings import Settings
 from holdfast.testing import harness
+from holdfast.wiring import links_of
+
+SECRET = "a secret of more than thirty-two bytes"
 
 
 class Told:
@@ -137,6 +142,25 @@ async def test_notify_refuses_what_says_nothing(store_url: str) -> None:
     async with harness(app, url=store_url) as h:
         await (await h.start("silent", message="go")).wait_finished()
     assert refused == ["bad_input"]
+
+
+async def test_a_hook_makes_a_link_for_whom_it_says(store_url: str) -> None:
+    """Also for one who is no member: the app's own code may say so."""
+    settings = Settings(redis=store_url, secret=SECRET, public_url="https://agents.example")
+    told = Told()
+    async with harness(app_with(told), url=store_url) as h:
+        session = await h.start("support", message="Refund A-17")
+        await told.wait("interrupt.opened")
+        made = links_of(settings)
+        assert made is not None
+        opened = Notice(told.notices[0]._shown, None, made)
+        url = opened.link("zoe", roles=["manager"], ttl="1 h")
+        claims = Links(SECRET).read(url.removeprefix("https://agents.example/link/"))
+        assert (claims.sub, claims.roles, claims.sessions) == ("zoe", ("manager",), (session.id,))
+        await session.deny(await session.wait_interrupt(tool=refund))
+        await told.wait("interrupt.opened", "interrupt.closed")
+    with pytest.raises(Unusable, match="nothing open"):
+        Notice(told.notices[1]._shown, None, made).link("zoe")
 
 
 async def test_a_link_needs_a_secret_and_an_address(store_url: str) -> None:

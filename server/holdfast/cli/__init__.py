@@ -181,11 +181,13 @@ def _first(group: BaseExceptionGroup[Any]) -> str:
 def _add_commands() -> None:
     from holdfast import device_cli
     from holdfast.cli.audit import audit
+    from holdfast.cli.links import link
     from holdfast.cli.notices import notices
     from holdfast.cli.policy import policy
     from holdfast.cli.turns import turns
 
     main.add_command(audit)
+    main.add_command(link)
     main.add_command(notices)
     main.add_command(policy)
     main.add_command(turns)

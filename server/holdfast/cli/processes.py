@@ -66,6 +66,7 @@ async def develop(settings: Settings, target: str, data: Path, *, lan: bool) -> 
         if settings.redis is None:
             settings = replace(settings, redis=await stack.enter_async_context(_embedded(data)))
         settings = replace(settings, secret=settings.secret or kept_secret(data))
+        settings = replace(settings, public_url=settings.public_url or _reached(settings, listener, lan=lan))
         server = await _together(stack, settings, app)
         link = LinkToShow(_link(settings, listener, lan=lan), as_code=lan)
         await _serve(server, listener, link.show)
@@ -203,8 +204,13 @@ def _link(settings: Settings, listener: socket.socket, *, lan: bool) -> str:
     """The address to open, with a token in its fragment, which no browser sends to anybody."""
     rights: list[Right] = [*USUAL_RIGHTS, "mint", "admin"]
     token = mint_token(DEV_SUBJECT, roles=[OPERATOR], sessions=["*"], can=rights, ttl=DEV_TTL, secret=settings.secret)
+    return f"{_reached(settings, listener, lan=lan)}/#token={token}"
+
+
+def _reached(settings: Settings, listener: socket.socket, *, lan: bool) -> str:
+    """Where the browsers of this machine, or of its network, reach it."""
     host = lan_address() if lan else (settings.host if is_loopback(settings.host) else "localhost")
-    return f"{_address(replace(settings, host=host), listener)}/#token={token}"
+    return _address(replace(settings, host=host), listener)
 
 
 def _address(settings: Settings, listener: socket.socket) -> str:

@@ -76,10 +76,10 @@ class Anchor(msgspec.Struct, frozen=True, rename={"last": "to"}):
         return cls(seal.partition, seal.number, seal.last, seal.chain, seal.at)
 
 
-def derive_key(secret: bytes) -> bytes:
-    """The trail's key from another secret: HKDF-SHA-256 (RFC 5869) without salt, one block."""
+def derive_key(secret: bytes, info: bytes = KEY_INFO) -> bytes:
+    """A key for one use (the trail's, unless said) from another secret: HKDF-SHA-256 (RFC 5869), no salt, one block."""
     extracted = hmac.digest(b"\0" * hashlib.sha256().digest_size, secret, "sha256")
-    return hmac.digest(extracted, KEY_INFO + b"\x01", "sha256")
+    return hmac.digest(extracted, info + b"\x01", "sha256")
 
 
 def key_name(key: bytes) -> str:

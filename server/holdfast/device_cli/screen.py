@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-import unicodedata
 from typing import Any, cast
 
 import click
@@ -15,6 +13,7 @@ from holdfast.core import events
 from holdfast.core.folding import Placed, State
 from holdfast.core.interrupts import Decision, Interrupt
 from holdfast.core.messages import Message
+from holdfast.core.visible import is_unseen, visible
 
 INPUT_WIDTH = 400  # characters of arguments on a card; `--json` shows all of them
 
@@ -27,22 +26,6 @@ _WORDS = {
 }
 
 
-#: What has no shape of its own though its category does not say so: fillers, selectors, spaces too thin to see.
-_SHAPELESS = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200a\u2028\u2029\u205f\u2800\u3164\ufe00-\ufe0f\uffa0"
-    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
-)
-#: A symbol's emoji style, and what joins two symbols to one.
-_EMOJI = re.compile("[\ufe0f\u200d]")
-
-
-def visible(text: str) -> str:
-    """Text as it is: a character that steers a terminal, moves others about or is not seen is shown by its number."""
-    return "".join(
-        f"‹U+{ord(one):04X}›" if _is_unseen(one) and not _is_in_emoji(text, at) else one for at, one in enumerate(text)
-    )
-
-
 def line(text: str) -> str:
     """The same in one line."""
     return visible(text).replace("\n", "‹U+000A›").replace("\t", "‹U+0009›")
@@ -50,7 +33,7 @@ def line(text: str) -> str:
 
 def say(value: Any) -> None:
     """A value as one line of JSON; what is not seen is escaped, and means the same."""
-    click.echo("".join(_escaped(one) if _is_unseen(one) else one for one in msgspec.json.encode(value).decode()))
+    click.echo("".join(_escaped(one) if is_unseen(one) else one for one in msgspec.json.encode(value).decode()))
 
 
 def card(interrupt: Interrupt) -> None:
@@ -190,23 +173,6 @@ class Screen:
             self._writing = None
         if text is not None:
             click.echo(text)
-
-
-def _is_unseen(one: str) -> bool:
-    return one not in "\n\t" and (unicodedata.category(one)[0] == "C" or _SHAPELESS.match(one) is not None)
-
-
-def _is_in_emoji(text: str, at: int) -> bool:
-    if not _EMOJI.match(text[at]) or at == 0:
-        return False
-    before, after = text[at - 1], text[at + 1 : at + 2]
-    if text[at] == "\ufe0f":
-        return _is_symbol(before)
-    return _is_symbol(after) and (_is_symbol(before) or before == "\ufe0f" or "\U0001f3fb" <= before <= "\U0001f3ff")
-
-
-def _is_symbol(one: str) -> bool:
-    return one != "" and unicodedata.category(one) == "So"
 
 
 def _escaped(one: str) -> str:

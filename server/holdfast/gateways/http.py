@@ -13,6 +13,7 @@ from starlette.routing import Route as Path_
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
+from holdfast.gateways.links.page import LinkPage
 from holdfast.gateways.rest.exchange import Services, endpoint
 from holdfast.gateways.rest.openapi import describe
 from holdfast.gateways.rest.operations import Operations
@@ -37,12 +38,24 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
     return [
         *rest,
+        *_links(services),
         Path_("/openapi.json", _openapi, methods=["GET"]),
         Path_("/healthz", operations.health, methods=["GET"]),
         Path_("/readyz", operations.ready, methods=["GET"]),
         Path_("/metrics", operations.metrics, methods=["GET"]),
         Mount("/v1", _nothing),
         Mount("/", Page()),
+    ]
+
+
+def _links(services: Services) -> list[BaseRoute]:
+    """The page behind a link, where links can be read."""
+    if services.links is None:
+        return []
+    page = LinkPage(services.backend, services.links)
+    return [
+        Path_("/link/{token}", page.get, methods=["GET"]),
+        Path_("/link/{token}", page.post, methods=["POST"]),
     ]
 
 

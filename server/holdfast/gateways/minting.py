@@ -82,14 +82,14 @@ def mint_for(minter: Principal, wanted: Wanted, secret: str) -> Minted:
     """
     if not minter.has("mint"):
         raise Forbidden("Your token does not grant 'mint'.", right="mint")
-    granted = _granted(minter, wanted)
+    own = granted(minter, wanted)
     now_ms = int(time.time() * 1_000)
     try:
         ends_ms = now_ms + milliseconds(wanted.ttl)
     except ValueError as error:
         raise BadRequest(f"ttl: {error}") from None
     ends_ms = min(ends_ms, minter.expires_at_ms or ends_ms)
-    claims = msgspec.to_builtins(granted) | {"exp": ends_ms // 1_000}
+    claims = msgspec.to_builtins(own) | {"exp": ends_ms // 1_000}
     principal_of(claims)
     return Minted(jwt.encode(claims, secret, "HS256"), ends_ms // 1_000 * 1_000)
 
@@ -105,14 +105,19 @@ class Granted(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str | None = None
 
 
-def _granted(minter: Principal, wanted: Wanted) -> Granted:
+def granted(minter: Principal, wanted: Wanted) -> Granted:
+    """What somebody may be given by this minter.
+
+    Raises:
+        Forbidden: it is more than the minter has.
+    """
     sub = wanted.sub or minter.subject
     own = sub == minter.subject
     # For oneself all but minting; for somebody else no more than people usually may.
     usual: tuple[Right, ...] = tuple(
         right for right in minter.can if (right != "mint" if own else right in USUAL_RIGHTS)
     )
-    granted = Granted(
+    wished = Granted(
         sub=sub,
         roles=wanted.roles if wanted.roles is not None else (minter.roles if own else ()),
         sessions=wanted.sessions if wanted.sessions is not None else (minter.sessions if own else ("mine",)),
@@ -120,8 +125,8 @@ def _granted(minter: Principal, wanted: Wanted) -> Granted:
         actor=minter.actor if own and minter.actor is not None else wanted.actor,
         name=wanted.name or (minter.name if own else None),
     )
-    _check_within(minter, granted)
-    return granted
+    _check_within(minter, wished)
+    return wished
 
 
 def _check_within(minter: Principal, granted: Granted) -> None:

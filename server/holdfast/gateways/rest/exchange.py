@@ -17,6 +17,7 @@ from holdfast.core.identity import Principal
 from holdfast.core.ids import check_ref
 from holdfast.gateways.auth import Authenticate
 from holdfast.gateways.drain import Drain
+from holdfast.gateways.links.token import Links
 from holdfast.gateways.rest.problems import other, refusal
 from holdfast.hub.hub import Hub
 from holdfast.protocol.frames import FRAME_MAX_BYTES
@@ -36,6 +37,8 @@ class Services(msgspec.Struct, frozen=True):
     authenticate: Authenticate
     #: Signs minted tokens; None: nobody can mint here.
     secret: str | None = None
+    #: Makes and reads links; None: nobody can.
+    links: Links | None = None
     #: Live events; None: pages only.
     hub: Hub | None = None
     #: The connections of this server; None: somebody else ends them.

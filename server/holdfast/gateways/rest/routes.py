@@ -12,8 +12,21 @@ from holdfast.commands.inbox import InboxPage
 from holdfast.commands.notices import DeadNotices, Replayed
 from holdfast.commands.patching import StateShown
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot, TurnShown
+from holdfast.gateways.links.token import Link
 from holdfast.gateways.minting import Minted, Wanted
-from holdfast.gateways.rest import agents, audit, events, gates, interrupts, notices, sessions, state, tokens, turns
+from holdfast.gateways.rest import (
+    agents,
+    audit,
+    events,
+    gates,
+    interrupts,
+    links,
+    notices,
+    sessions,
+    state,
+    tokens,
+    turns,
+)
 from holdfast.gateways.rest.exchange import Handler
 from holdfast.protocol.frames import Answered, AnsweredMany, Continued, GateShown, Ok
 
@@ -196,6 +209,14 @@ ROUTES: tuple[Route, ...] = (
         summary="Take back what was asked: 200 it won, 409 it lost to the decision in the reply. For operators.",
         body=interrupts.NewWithdrawal,
         replies={200: Answered, 409: Answered},
+    ),
+    Route(
+        method="POST",
+        path="/v1/interrupts/{iid}/links",
+        handler=links.make,
+        summary="Make a link by which one person answers it, once. With the right 'mint', never more than your own.",
+        body=links.NewLink,
+        replies={201: Link},
     ),
     Route(
         method="GET",

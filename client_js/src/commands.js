@@ -57,3 +57,27 @@ export const answerMany = async (client, answers) => {
  */
 export const patchState = async (session, patch, version) =>
   (await session.command({ type: "patch", patch, version })).version;
+
+/**
+ * How far this device is with a client tool, in its own words; it claims the call for 30 seconds more.
+ *
+ * @param {Session} session
+ * @param {string} interrupt
+ * @param {any} progress at most 4 KiB, at most twice a second
+ * @param {string} [device] the name that the device gave itself, if it has one
+ */
+export const progress = async (session, interrupt, progress, device) => {
+  await session.command({ type: "progress", interrupt, progress, device });
+};
+
+/**
+ * Let a turn go on that is ready to continue (`turn.open` is `["continue"]`); of many who do, one wins.
+ *
+ * @param {Session} session
+ * @param {string} turn
+ * @returns {Promise<{outcome: "won" | "lost", by: import("./state.js").By, at: number}>}
+ */
+export const continueTurn = async (session, turn) => {
+  const { outcome, by, at } = await session.command({ type: "continue", turn });
+  return { outcome, by, at };
+};

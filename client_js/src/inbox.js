@@ -9,25 +9,40 @@ const SETTLE_MS = 250; // several events of one commit are one refresh
 /** @param {Error} error */
 const unreachable = ({ message }) => new HoldfastError("unavailable", message, true);
 
-/** @typedef {{interrupts: import("./state.js").Interrupt[], error?: HoldfastError}} Inbox */
+const SHOWN_MAX = 1_000; // nobody reads more of them, and each page is a request
+
+/** @typedef {{interrupts: import("./state.js").Interrupt[], hasMore: boolean, error?: HoldfastError}} Inbox newest first */
 
 /** @param {import("./connection.js").LinkOptions & {fetch?: typeof globalThis.fetch}} options */
 export const createInbox = ({ url, token, fetch = globalThis.fetch }) => {
   /** @type {Set<() => void>} */
   const listeners = new Set();
   /** @type {Inbox} */
-  let view = { interrupts: [] };
+  let view = { interrupts: [], hasMore: false };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
 
-  /** @returns {Promise<Inbox>} */
-  const read = async () => {
+  /** @param {string} [cursor] */
+  const page = async (cursor) => {
     const secret = await secretOf(token);
     const headers = secret ? { authorization: `Bearer ${secret}` } : undefined;
-    const response = await fetch(addressOf(url, "http", "interrupts"), { headers });
-    const { interrupts, code, detail } = await response.json();
-    if (!response.ok) throw new HoldfastError(code, detail, response.status > 499);
-    return { interrupts };
+    const query = `interrupts?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`;
+    const response = await fetch(addressOf(url, "http", query), { headers });
+    const body = await response.json();
+    if (!response.ok) throw new HoldfastError(body.code, body.detail, response.status > 499);
+    return body;
+  };
+
+  /** @returns {Promise<Inbox>} */
+  const read = async () => {
+    const interrupts = [];
+    let next;
+    do {
+      const body = await page(next);
+      interrupts.push(...body.interrupts);
+      next = body.next;
+    } while (next && interrupts.length < SHOWN_MAX);
+    return { interrupts, hasMore: !!next };
   };
 
   const refresh = async () => {

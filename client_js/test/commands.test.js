@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { answerMany, claim, withdraw } from "../src/commands.js";
+import { answerMany, claim, continueTurn, progress, withdraw } from "../src/commands.js";
 import { connect } from "../src/index.js";
 import { Peer, settled } from "./peer.js";
 
@@ -68,6 +68,26 @@ test("many are answered at once, each with its own result, and each card closes"
   peer.say({ type: "answered_many", ref, results });
   assert.deepEqual(await done, results);
   assert.deepEqual(shown().map((interrupt) => interrupt.decision), [decision, undefined]);
+});
+
+test("progress names the device, and does not look like an answer", async (t) => {
+  const { peer, session, shown } = await attached(t);
+  const done = progress(session, "i1", { percent: 40 }, "d1");
+  const [{ ref, ...frame }] = peer.sent("progress");
+  assert.deepEqual(frame, { type: "progress", interrupt: "i1", progress: { percent: 40 }, device: "d1", session: "s1" });
+  assert.equal(shown()[0].sending, false);
+  peer.say({ type: "ok", ref });
+  await done;
+});
+
+test("who lets a turn go on is told whether somebody else did", async (t) => {
+  const { peer, session } = await attached(t);
+  const done = continueTurn(session, "t1");
+  const [{ ref, turn }] = peer.sent("continue");
+  assert.equal(turn, "t1");
+  const lost = { outcome: "lost", by: { kind: "person", id: "bob" }, at: 7 };
+  peer.say({ type: "continued", ref, turn, ...lost });
+  assert.deepEqual(await done, lost);
 });
 
 test("a command of a later server needs no later client", async (t) => {

@@ -27,8 +27,8 @@ test("the inbox is read when somebody looks, and again now and then while they d
   let calls = 0;
   const off = inbox.subscribe(() => calls++);
   await settled();
-  assert.deepEqual(asked, [["https://example.com/holdfast/v1/interrupts", "Bearer fresh"]]);
-  assert.deepEqual(inbox.getSnapshot(), { interrupts: [{ id: "i1" }] });
+  assert.deepEqual(asked, [["https://example.com/holdfast/v1/interrupts?limit=200", "Bearer fresh"]]);
+  assert.deepEqual(inbox.getSnapshot(), { interrupts: [{ id: "i1" }], hasMore: false });
   assert.equal(inbox.getSnapshot(), inbox.getSnapshot());
   assert.equal(calls, 1);
   t.mock.timers.tick(30_000);
@@ -73,4 +73,15 @@ test("what goes wrong is shown beside what was there, and tried again", async (t
   t.mock.timers.tick(30_000);
   await settled();
   assert.equal(inbox.getSnapshot().error, undefined);
+});
+
+test("a long inbox is read page by page, up to where nobody reads on", async (t) => {
+  const page = (time) => ({ interrupts: Array.from({ length: 200 }, (_, i) => ({ id: `i${time}_${i}` })), next: `c=${time}` });
+  const { inbox, asked } = await start(t, page);
+  inbox.subscribe(() => {});
+  await settled();
+  assert.deepEqual(asked.map(([address]) => address.split("?")[1]).slice(0, 2), ["limit=200", "limit=200&cursor=c%3D1"]);
+  assert.equal(asked.length, 5);
+  assert.equal(inbox.getSnapshot().interrupts.length, 1_000);
+  assert.ok(inbox.getSnapshot().hasMore);
 });

@@ -10,12 +10,14 @@ const get = async (path) => {
   return response.json();
 };
 
-/** The person's sessions, the last written first, and whether they wait for this person's answer. */
+/** The person's sessions, the last written first. */
 export const listSessions = async () => {
-  const [{ sessions }, { interrupts }] = await Promise.all([get("sessions?limit=100"), get("interrupts?limit=100")]);
-  const waiting = new Set(interrupts.map(({ session }) => session));
-  return sessions.map(({ session, updatedAt, turn }) => ({ ...session, updatedAt, turn, waits: waiting.has(session.id) }));
+  const { sessions } = await get("sessions?limit=100");
+  return sessions.map(({ session, updatedAt, turn }) => ({ ...session, updatedAt, turn }));
 };
+
+/** An interrupt with what became of it: for what is not in the inbox any more. @param {string} id */
+export const readInterrupt = (id) => get(`interrupts/${encodeURIComponent(id)}`);
 
 /** The names of the agents with which a conversation can be started. */
 export const listAgents = async () => {

@@ -5,6 +5,7 @@ import { announcer } from "./announcer.js";
 import { listAgents } from "./api.js";
 import { composer } from "./composer.js";
 import { h, icon, set, text } from "./dom.js";
+import { inbox } from "./inbox.js";
 import { link } from "./link.js";
 import { ownDevice, presence } from "./presence.js";
 import { sessionList } from "./sessions.js";
@@ -34,6 +35,7 @@ let line = { live: true };
 
 /** What is open: a session, or null while a conversation is about to begin. */
 let session = null;
+let isInbox = false;
 let leave = () => {};
 let view = null;
 /** Conversations that were there when somebody chose to begin a new one: only a later one may take its place. */
@@ -43,27 +45,37 @@ const pass = () => {
 };
 
 const context = {
+  client,
+  open: (id) => open(id),
+  nameOf: (id) => nameOf(listed(id)),
+  askerOf: (id) => title(listed(id)?.agent || "somebody"),
   get session() {
     return session;
   },
   principal: () => client.principal,
   subject: () => client.principal?.subject,
-  asker: () => title(session?.getSnapshot().session?.agent ?? "the agent"),
+  asker: () => title(session?.getSnapshot().session?.agent || "somebody"),
   say: (words) => announce.say(words),
 };
+const listed = (id) => sessions.all().find((each) => each.id === id);
 const announce = announcer($("announcements"), context.subject);
 
 // ---------------------------------------------------------------- the session that is shown
 
-const open = (id) => {
+const open = (id, toInbox = false) => {
   leave();
+  asks.leave();
   session = id ? client.session(id) : null;
+  isInbox = toInbox;
   view = thread(freshMessages(), $("scroller"), context);
   announce.reset();
-  link.show(id);
+  link.show(id, isInbox);
   sessions.select(id);
   drawer(false);
-  $("welcome").hidden = Boolean(id);
+  $("welcome").hidden = Boolean(id) || isInbox;
+  $("inbox").hidden = !isInbox;
+  $("below").hidden = isInbox;
+  set($("open-inbox"), { "aria-current": isInbox ? "page" : null });
   leave = session ? session.subscribe(show) : () => {};
   show();
   view.toEnd();
@@ -80,9 +92,10 @@ const NOTHING = { messages: [], unsent: [], interrupts: [], turns: {}, devices: 
 
 const show = () => {
   const snapshot = session?.getSnapshot() ?? NOTHING;
-  const name = !session ? "New conversation" : visible(snapshot.session?.title ?? "") || title(snapshot.session?.agent ?? "Conversation");
+  const name = isInbox ? "Inbox" : session ? nameOf(snapshot.session) : "New conversation";
   text($("title"), name);
-  document.title = waiting(snapshot) ? `(${waiting(snapshot)}) ${name}` : `${name} · Holdfast`;
+  const count = Math.max(waiting(snapshot), client.inbox.getSnapshot().interrupts.length);
+  document.title = count ? `(${count}) ${name}` : `${name} · Holdfast`;
   view.show(snapshot);
   showTurn(snapshot);
   presence($("devices"), snapshot.devices);
@@ -92,6 +105,9 @@ const show = () => {
   write.enable(!error);
   announce.look(snapshot);
 };
+
+/** A conversation's title, or whom it is with; a gate from outside has neither. */
+const nameOf = (info) => visible(info?.title ?? "") || title(info?.agent || "Conversation");
 
 const waiting = ({ interrupts }) => interrupts.filter(({ decision, canAnswer }) => !decision && canAnswer).length;
 
@@ -146,7 +162,19 @@ const jump = () => {
 
 const showTurn = turnState($("turn"), { stop: () => session.cancel().catch(() => {}), jump });
 
-const sessions = sessionList($("session-list"), $("no-sessions"), open);
+const asks = inbox($("inbox"), context);
+const waitingSessions = () => new Set(client.inbox.getSnapshot().interrupts.map((each) => each.session));
+const sessions = sessionList($("session-list"), $("no-sessions"), open, waitingSessions);
+
+client.inbox.subscribe(() => {
+  const { length } = client.inbox.getSnapshot().interrupts;
+  $("inbox-count").hidden = !length;
+  text($("inbox-count"), `${length}`);
+  set($("menu"), { "data-waits": length ? "" : null, "aria-label": length ? `Conversations, ${length} waiting for you` : "Conversations" });
+  sessions.show();
+  asks.show();
+  show();
+});
 
 // ---------------------------------------------------------------- around it
 
@@ -161,6 +189,11 @@ const drawer = (isOpen) => {
 $("menu").append(icon("menu"));
 $("share").prepend(icon("phone"));
 $("new").prepend(icon("plus"));
+$("open-inbox").prepend(icon("inbox"));
+$("open-inbox").addEventListener("click", () => {
+  open(null, true);
+  asks.focus();
+});
 document.querySelector(".round").append(icon("send"));
 $("menu").addEventListener("click", () => drawer($("menu").getAttribute("aria-expanded") !== "true"));
 $("shade").addEventListener("click", () => drawer(false));
@@ -195,7 +228,7 @@ addEventListener("online", show);
 addEventListener("offline", show);
 addEventListener("popstate", () => {
   if (link.take()) location.reload(); // another link was opened in this tab: maybe another person
-  else if (link.session !== (session?.id ?? null)) open(link.session);
+  else if (link.session !== (session?.id ?? null) || link.inbox !== isInbox) open(link.session, link.inbox);
 });
 
 /**
@@ -204,11 +237,11 @@ addEventListener("popstate", () => {
  */
 const follow = () => {
   const live = sessions.all().find(({ id, turn }) => turn && !passed?.has(id));
-  if (!session && write.isEmpty() && live) open(live.id);
+  if (!session && !isInbox && write.isEmpty() && live) open(live.id);
 };
 
 const look = async () => {
-  await sessions.refresh();
+  await Promise.all([sessions.refresh(), client.inbox.refresh()]);
   follow();
 };
 
@@ -221,7 +254,7 @@ const fill = async () => {
   $("agents").hidden = agents.length < 2;
 };
 
-open(link.session);
+open(link.session, link.inbox);
 const ready = fill().then(() => {
   if (passed) pass(); // it was chosen before the list was there
   follow();

@@ -21,7 +21,7 @@ export const argumentsOf = (first, context) => {
 
   const show = (interrupt) => {
     const { input, by } = standing(interrupt);
-    shown = interrupt.edited;
+    shown = standing(interrupt).inputHash;
     editor = undefined;
     node.replaceChildren();
     if (!ARE_SHOWN.test(interrupt.kind) || input === undefined) return;
@@ -55,7 +55,7 @@ export const argumentsOf = (first, context) => {
       return JSON.stringify(input) === JSON.stringify(standing(interrupt).input) ? undefined : input;
     },
     update: (next) => {
-      if (next.edited !== shown) show(next);
+      if (standing(next).inputHash !== shown) show(next);
     },
   };
 };

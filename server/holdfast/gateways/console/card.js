@@ -46,11 +46,12 @@ export const card = (first, context) => {
   const did = async (answered) => {
     const hadFocus = node.contains(document.activeElement);
     try {
-      const { outcome } = await answered;
+      const { outcome, decision } = await answered;
       if (outcome === "won") decidedHere(interrupt.id);
       lost = outcome === "lost";
       tell(outcome === "recorded" ? "Your answer is recorded." : "");
       if (interrupt.decision) close();
+      else if (decision) update({ ...interrupt, decision }); // nobody else would say so where the session is not followed
     } catch (error) {
       tell(refusal(error));
     }

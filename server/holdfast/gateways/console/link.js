@@ -38,11 +38,18 @@ export const link = {
     return inFragment().get("agent");
   },
 
-  /** Names the session in the address, so that a reload comes back to it. @param {string | null} id */
-  show(id) {
+  /** Whether the address names the inbox. */
+  get inbox() {
+    return inFragment().has("inbox");
+  },
+
+  /** Names what is shown in the address, so that a reload comes back to it. @param {string | null} id @param {boolean} [isInbox] */
+  show(id, isInbox = false) {
     const fragment = inFragment();
+    fragment.delete("session");
+    fragment.delete("inbox");
     if (id) fragment.set("session", id);
-    else fragment.delete("session");
+    if (isInbox) fragment.set("inbox", "");
     if (location.hash.slice(1) !== `${fragment}`) history.pushState(null, "", fragment.size ? `#${fragment}` : location.pathname);
   },
 

@@ -6,23 +6,25 @@ import { ago } from "./time.js";
 import { title } from "./values.js";
 import { visible } from "./visible.js";
 
-export const sessionList = (node, empty, open) => {
+/** @param {Element} node @param {HTMLElement} empty @param {(id: string) => void} open @param {() => Set<string>} waiting sessions that wait for this person */
+export const sessionList = (node, empty, open, waiting) => {
   let current = null;
   let sessions = [];
 
   const show = () => {
     empty.hidden = sessions.length > 0;
-    keep(node, sessions.map((session) => ({ key: session.id, session, isCurrent: session.id === current })), entry);
+    const waits = waiting();
+    keep(node, sessions.map((session) => ({ key: session.id, session, isCurrent: session.id === current, waits: waits.has(session.id) })), entry);
   };
 
   const entry = (first) => {
     const name = h("span", { class: "name" });
     const when = h("span", { class: "when" });
     const button = h("button", { type: "button", onclick: () => open(first.session.id) }, name, when);
-    const update = ({ session, isCurrent }) => {
+    const update = ({ session, isCurrent, waits }) => {
       text(name, session.title ? visible(session.title) : title(session.agent));
-      text(when, session.waits ? "waits for an answer" : ago(session.updatedAt));
-      set(button, { "data-waits": session.waits ? "" : null });
+      text(when, waits ? "waits for an answer" : ago(session.updatedAt));
+      set(button, { "data-waits": waits ? "" : null });
       set(button, { "aria-current": isCurrent ? "page" : null });
     };
     update(first);
@@ -31,6 +33,7 @@ export const sessionList = (node, empty, open) => {
 
   return {
     all: () => sessions,
+    show,
     async refresh() {
       sessions = await listSessions().catch(() => sessions);
       show();

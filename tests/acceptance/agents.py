@@ -77,6 +77,16 @@ async def twice(turn: Turn) -> list[str]:
     return [first.status, second.status]
 
 
+@app.agent("listens" + SUFFIX, tools=[refund, lookup])
+async def listens(turn: Turn) -> list[list[str]]:
+    """Two approvals; and after the first, whatever was said meanwhile."""
+    first = await turn.call(refund, "A-1", 1.0)
+    said = [message.text for message in await turn.steering()]
+    await turn.call(lookup, "A-1")
+    second = await turn.call(refund, "B-2", 2.0)
+    return [said, [first.status, second.status], [message.text for message in await turn.steering()]]
+
+
 @app.agent("finds" + SUFFIX, tools=[location])
 async def finds(turn: Turn) -> Any:
     """A tool of the device's."""

@@ -111,6 +111,8 @@ const turn = (change) => (state, event, first, at) => {
   return { ...state, turns: { ...state.turns, [id]: turn } };
 };
 
+const queued = turn(() => ({ status: "queued" }));
+
 const finished = turn(({ status: end, result, error, by }, finishedAt) => ({
   status: "finished",
   open: null,
@@ -139,7 +141,10 @@ const FOLDS = {
   message,
   "message.rewound": message,
   chunk,
-  "turn.queued": turn(() => ({ status: "queued" })),
+  "turn.queued": (state, event, seq, at) => ({
+    .../** @type {State} */ (queued(state, event, seq, at)),
+    placed: state.placed.map((each) => (each.message.id === event.cause ? { ...each, turn: event.turn } : each)),
+  }),
   "turn.started": turn(({ message }, startedAt) => ({ status: "running", message, startedAt })),
   "turn.waiting": turn(({ open }) => ({ status: "waiting", ...waiting(open), error: null })),
   "turn.resumed": turn(() => ({ status: "running", open: null, error: null })),

@@ -29,7 +29,7 @@ from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Interrupt
 from holdfast.core.notices import NoticeShown
 from holdfast.gateways import device, http
-from holdfast.gateways.auth import Authenticate, Authenticator, by_bearer
+from holdfast.gateways.auth import Authenticate, Authenticator, Noting, by_bearer
 from holdfast.gateways.drain import Drain
 from holdfast.gateways.links.token import Links
 from holdfast.gateways.rest.exchange import Services
@@ -151,9 +151,11 @@ def application(
     settings: Settings, backend: Backend, hub: Hub, drain: Drain, auth: Authenticate | None = None
 ) -> Starlette:
     """The ASGI application: `/v1/ws`, REST, what operators ask for, and the page."""
-    authenticator = Authenticator(
-        settings.secret, jwks=settings.jwks, issuer=settings.issuer, audience=settings.audience
+    noting = Noting(backend.directory.note)
+    authenticator = noting.tokens(
+        Authenticator(settings.secret, jwks=settings.jwks, issuer=settings.issuer, audience=settings.audience)
     )
+    auth = auth and noting.requests(auth)
     services = Services(
         backend=backend,
         authenticate=_either(auth, by_bearer(authenticator)),

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from holdfast import App, Approvers, HandOver, Match, Policy, Remind, Rule, Turn, tool
+from holdfast.commands import leaving
 from holdfast.core.errors import Forbidden
+from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Interrupt
 from holdfast.runtime.sweeper import Sweeper
 from holdfast.testing import Harness, TestSession, harness
@@ -210,3 +212,55 @@ async def set_clock(h: Harness, duration: str, *, back: bool = False) -> None:
     for partition in range(h.door.keys.partitions):
         meta = h.door.keys.meta(partition)
         await h.connection.execute("HINCRBY", meta, "clock_offset_ms", -minutes if back else minutes)
+
+
+# ---------------------------------------------------------------- nobody is there
+
+
+async def test_who_is_not_there_is_passed_over_when_it_opens(store_url: str) -> None:
+    async with harness(make_app(), url=store_url) as h:
+        await h.backend.directory.note(Principal("mona", ("manager",)))
+        await h.advance("2 days")  # old enough to say that nobody has a role
+        session = await h.start("support", message="refund")
+        ask = await session.wait_interrupt()
+        assert await done_by(session, ask) == [("unroutable", "nobody_known"), ("hand_over", "unroutable")]
+        assert (ask.unroutable, ask.climbed) == (None, 2)  # as it was opened
+        answered = await session.answer(ask, {"approved": True}, by="mona", roles=("manager",))
+        assert answered.outcome == "won"
+
+
+async def test_a_first_start_draws_no_conclusions(store_url: str) -> None:
+    async with harness(make_app(), url=store_url) as h:
+        await h.backend.directory.note(Principal("alice"))
+        session = await h.start("support", message="refund")
+        ask = await session.wait_interrupt()
+        assert (ask.unroutable, ask.escalations) == (None, ())
+
+
+async def test_all_away_is_said_and_a_deputy_is_enough(store_url: str) -> None:
+    async with harness(make_app(), url=store_url) as h:
+        fay = Principal("fay", ("finance",))
+        await h.backend.directory.note(fay)
+        now_ms = await h.backend.directory.now_ms()
+        await leaving.leave(h.backend, fay, now_ms + 86_400_000, None)
+        session = await h.start("support", message="refund")
+        ask = await session.wait_interrupt()
+        assert await done_by(session, ask) == [("unroutable", "all_away"), ("hand_over", "unroutable")]
+        await leaving.leave(h.backend, fay, now_ms + 86_400_000, "dan")
+        session = await h.start("support", message="refund")
+        assert (await session.wait_interrupt()).escalations == ()
+
+
+async def test_a_vote_hands_it_to_somebody_who_is_there(store_url: str) -> None:
+    async with harness(make_app(), url=store_url) as h:
+        mona = Principal("mona", ("manager",))
+        await h.backend.directory.note(Principal("ann", ("finance",)))
+        await h.backend.directory.note(mona)
+        now_ms = await h.backend.directory.now_ms()
+        await leaving.leave(h.backend, mona, now_ms + 86_400_000, None)
+        session = await h.start("support", message="two")
+        ask = await session.wait_interrupt()
+        await session.answer(ask, {"approved": True}, by="ann", roles=("finance",))
+        await session.answer(ask, {"approved": False}, by="ben", roles=("finance",))
+        await h.advance("1 s")  # the sweeper looks whether the managers are there
+        assert (await shown(session, ask)).unroutable == "all_away"

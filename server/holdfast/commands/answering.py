@@ -6,7 +6,7 @@ answer? has the deadline come first? has anybody else? Only then: is it well-for
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
@@ -14,12 +14,13 @@ import msgspec
 from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored
-from holdfast.core import claiming, decisions, ids
+from holdfast.core import claiming, decisions, deputies, ids
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Recorded, Voted, Won
-from holdfast.core.errors import Gone, NotFound
-from holdfast.core.identity import Principal
+from holdfast.core.errors import Forbidden, Gone, NotFound
+from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import Decision, InterruptRecord, Vote
+from holdfast.core.people import Away
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.protocol import frames
@@ -51,9 +52,16 @@ async def answer(backend: Backend, principal: Principal, frame: frames.Answer, v
     command = command_id(principal, frame.ref, body_of(frame))
     if ids.session_of(frame.interrupt) != frame.session:
         raise no_such_interrupt()
-    deed = _Answering(principal, frame, via)
     need = Need(interrupts=(frame.interrupt,))
-    outcome = await attempt(backend, frame.session, command, deed.decide, need)
+    try:
+        deed = _Answering(principal, frame, via)
+        outcome = await attempt(backend, frame.session, command, deed.decide, need)
+    except (NotFound, Forbidden):
+        absent = await backend.directory.absent_for(principal.subject)
+        if not absent:
+            raise
+        deed = _Answering(principal, frame, via, absent)
+        outcome = await attempt(backend, frame.session, command, deed.decide, need)
     return answered(frame.ref, frame.interrupt, outcome)
 
 
@@ -96,27 +104,32 @@ def meet(
 
 
 class _Answering:
-    """The decision, with what it needs to know of the command."""
+    """The decision, with what it needs to know of the command and of those for whom its sender stands in."""
 
-    def __init__(self, principal: Principal, frame: frames.Answer, via: str) -> None:
+    def __init__(self, principal: Principal, frame: frames.Answer, via: str, absent: Sequence[Away] = ()) -> None:
         self._principal = principal
         self._frame = frame
         self._via = via
+        self._absent = absent
 
     def decide(self, view: View) -> Commit | Need | First | Lost | Voted:
         def settle(session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost | Voted:
             return self._settle(view.now_ms, session, turn, record)
 
-        return meet(view, self._frame.interrupt, self._may, settle)
+        def may(session: SessionRecord, record: InterruptRecord) -> None:
+            self._by(view.now_ms, session, record)
 
-    def _may(self, session: SessionRecord, record: InterruptRecord) -> None:
-        decisions.check_entitled(self._principal, session, record)
+        return meet(view, self._frame.interrupt, may, settle)
+
+    def _by(self, now_ms: int, session: SessionRecord, record: InterruptRecord) -> By:
+        return deputies.answering_as(self._principal, self._absent, session, record, now_ms)
 
     def _settle(
         self, now_ms: int, session: SessionRecord, turn: TurnRecord, record: InterruptRecord
     ) -> Commit | Lost | Voted:
         frame = self._frame
-        given = decisions.Answer(frame.status, frame.payload, self._principal.by, self._via, frame.ref)
+        by = self._by(now_ms, session, record)
+        given = decisions.Answer(frame.status, frame.payload, by, self._via, frame.ref)
         if given.gives_up:
             claiming.check_gives_up(record, given.by, frame.device, now_ms)
         return replying(decisions.answer(session, turn, record, given, now_ms))

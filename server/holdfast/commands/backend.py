@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from holdfast.store.directory import Directory
 from holdfast.store.door import Door
 from holdfast.store.log import Log
 from holdfast.store.manifests import Manifests
@@ -15,3 +16,8 @@ class Backend(msgspec.Struct, frozen=True):
     door: Door
     log: Log
     manifests: Manifests
+
+    @property
+    def directory(self) -> Directory:
+        """What is known of people."""
+        return Directory(self.door.connection, self.door.keys)

@@ -10,7 +10,7 @@ import msgspec
 from holdfast.commands.answering import existing_interrupt, no_such_interrupt
 from holdfast.commands.attempts import present
 from holdfast.commands.backend import Backend
-from holdfast.core import decisions, folding, ids
+from holdfast.core import decisions, deputies, folding, ids
 from holdfast.core.errors import Forbidden, NotFound
 from holdfast.core.events import decode
 from holdfast.core.folding import State
@@ -157,11 +157,12 @@ async def interrupt(backend: Backend, principal: Principal, own_id: str) -> Inte
     """
     view = await backend.door.read(ids.session_of(own_id), interrupts=(own_id,))
     session, record = existing_interrupt(view, own_id)
-    can_answer = decisions.entitled(principal, session, record)
-    if not can_answer:
+    absent = await backend.directory.absent_for(principal.subject)
+    can_answer = deputies.may_still_answer(principal, absent, session, record, view.now_ms)
+    if not can_answer and not decisions.entitled(principal, session, record):
         _check_visible(principal, session)
     history = await _history(backend, session.id, own_id)
-    return shown_interrupt(record, can_answer=decisions.may_still_answer(principal, session, record), history=history)
+    return shown_interrupt(record, can_answer=can_answer, history=history)
 
 
 def shown_interrupt(

@@ -15,7 +15,7 @@ import msgspec
 from holdfast.commands import answering
 from holdfast.commands.attempts import item_ref
 from holdfast.commands.backend import Backend
-from holdfast.core import decisions, ids
+from holdfast.core import decisions, deputies, ids
 from holdfast.core.errors import BadInput, ForgedOutput, HoldfastError, LimitReached
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Interrupt, InterruptRecord, Kind
@@ -62,7 +62,9 @@ async def _addressed(backend: Backend, principal: Principal, frame: Update, item
     found = await backend.door.interrupts_of_call(frame.session, item.toolCallId, ADDRESSED[item.type])
     view = await backend.door.read(frame.session, interrupts=found[:1])
     session, record = answering.existing_interrupt(view, found[0] if found else "")
-    decisions.check_entitled(principal, session, record)
+    if not decisions.entitled(principal, session, record):
+        absent = await backend.directory.absent_for(principal.subject)
+        deputies.answering_as(principal, absent, session, record, view.now_ms)
     if frame.message not in (None, decisions.chunk_message(record.interrupt)):
         raise answering.no_such_interrupt()
     return record

@@ -15,6 +15,7 @@ from holdfast.core.events import ChunkWritten, InterruptOpened
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Interrupt, InterruptRecord
 from holdfast.core.operations import Operation
+from holdfast.core.people import Known
 from holdfast.core.turns import TurnRecord
 from holdfast.core.voting import VOTED_ON
 
@@ -22,8 +23,16 @@ from holdfast.core.voting import VOTED_ON
 OPEN_MAX = 100
 
 
-def opening(turn: TurnRecord, writer: Writer | None, shown: Interrupt, operation: Operation) -> Commit:
+def opening(
+    turn: TurnRecord,
+    writer: Writer | None,
+    shown: Interrupt,
+    operation: Operation,
+    known: Known | None = None,
+) -> Commit:
     """Put `shown` before people, as what `operation` waits for. The turn itself goes on until nothing else can.
+
+    `known` is what is known of them, so that it can be said at once if nobody is there. None: the sweeper will look.
 
     Raises:
         LimitReached: the turn has too many open already.
@@ -36,12 +45,11 @@ def opening(turn: TurnRecord, writer: Writer | None, shown: Interrupt, operation
         schemas.usable(shown.responseSchema)
     shown = _with_requester(turn, shown)
     escalation.check(shown)
-    record = InterruptRecord(interrupt=shown, operation=operation.key)
     commit = Commit(
         turn.session,
         "open",
         by=writer,
-        puts=[record, replace(turn, open=(*turn.open, shown.id))],
+        puts=[replace(turn, open=(*turn.open, shown.id))],
         operations=[operation],
         inbox_add=[shown.id],
         notices=[Notice("interrupt.opened", turn.session, shown.id, 1)],
@@ -60,11 +68,16 @@ def opening(turn: TurnRecord, writer: Writer | None, shown: Interrupt, operation
     )
     for chunk in opening_chunks(shown):
         commit.events.append(ChunkWritten(turn=turn.id, message=turn.message, chunk=chunk))
-    commit.events.append(InterruptOpened(interrupt=shown))
+    routed = shown if known is None else escalation.route(shown, known.members, known.people, shown.openedAt)
+    commit.puts.insert(0, InterruptRecord(interrupt=routed, operation=operation.key))
+    commit.events.append(InterruptOpened(interrupt=routed))
+    escalation.say(commit, turn.session, shown, routed, 1)
     if shown.expiresAt is not None:
         commit.set_deadlines.append(Deadline("expire", shown.id, shown.expiresAt))
-    if shown.ladder:
-        escalation.wait_for_next(commit, shown)
+    if known is None and escalation.asks_beyond(shown):
+        escalation.look_soon(commit, shown, shown.openedAt)
+    elif escalation.upcoming(routed) is not None:
+        escalation.wait_for_next(commit, routed)
     return commit
 
 

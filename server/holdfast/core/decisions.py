@@ -204,7 +204,7 @@ def _counted(session: SessionRecord, record: InterruptRecord, cast: Interrupt, n
         return commit
     shown = escalation.split(cast, now_ms)
     escalation.tell(commit, session, voted, shown)
-    escalation.wait_for_next(commit, shown)
+    escalation.look_soon(commit, shown, now_ms)
     return commit
 
 

@@ -10,6 +10,7 @@ and the other one sees it. One deadline, `rung`, stands for the next thing to do
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from holdfast.core.events import InterruptUpdated
 from holdfast.core.identity import OPERATOR, By
 from holdfast.core.interrupts import Approvers, Interrupt, InterruptRecord
 from holdfast.core.ladders import Escalation, Rung, Why
+from holdfast.core.people import People, unreachable
 from holdfast.core.session import SessionRecord
 
 #: Whoever else was asked: the last resort, where the product itself must hand something over.
@@ -47,11 +49,12 @@ def check(shown: Interrupt) -> None:
         raise BadInput(f"escalate: {error}") from None
 
 
-def climb(session: SessionRecord, record: InterruptRecord, now_ms: int) -> Commit:
-    """Every rung whose time has come acts; of several that were missed, all. Then the next one is waited for."""
-    shown = record.interrupt
-    while (rung := upcoming(shown)) is not None and rung.at <= now_ms:
-        shown = _take(shown, rung, "time", now_ms)
+def climb(session: SessionRecord, record: InterruptRecord, people: People, now_ms: int) -> Commit:
+    """Every rung whose time has come acts; of several that were missed, all. Then the next one is waited for.
+
+    As long as nobody of those asked can be reached, the next rung that hands over acts at once.
+    """
+    shown = route(_climbed(record.interrupt, now_ms), session.members, people, now_ms)
     commit = Commit(session.id, "climb", due=[member("rung", record.id)])
     tell(commit, session, record, shown)
     wait_for_next(commit, shown)
@@ -60,7 +63,7 @@ def climb(session: SessionRecord, record: InterruptRecord, now_ms: int) -> Commi
 
 def extend(session: SessionRecord, record: InterruptRecord, now_ms: int) -> Commit | None:
     """The deadline has come: whoever is next is asked, for as long again. None: nobody is left to ask."""
-    before = record.interrupt
+    before = _climbed(record.interrupt, now_ms)  # what was to be done before, if no node ran meanwhile
     rung = next_hand_over(before) or (None if _operators_are_asked(before) else OPERATORS)
     if rung is None or before.expiresAt is None:
         return None
@@ -69,7 +72,7 @@ def extend(session: SessionRecord, record: InterruptRecord, now_ms: int) -> Comm
     commit = Commit(session.id, "extend", due=[member("expire", record.id)])
     tell(commit, session, replace(record, term_ms=term_ms), shown)
     commit.set_deadlines.append(Deadline("expire", record.id, now_ms + term_ms))
-    wait_for_next(commit, shown)
+    look_soon(commit, shown, now_ms)
     return commit
 
 
@@ -80,6 +83,32 @@ def split(cast: Interrupt, now_ms: int) -> Interrupt:
     one_of_them = replace(cast.approvers, roles=rung.roles, subjects=rung.subjects, members=False, quorum=1)
     tied = replace(cast, approvers=one_of_them, tied=True)
     return replace(_hand_over(tied, rung, "conflict", now_ms), approvers=one_of_them)
+
+
+def route(shown: Interrupt, members: Collection[str], people: People, now_ms: int) -> Interrupt:
+    """Say so if nobody of those asked can be reached, and ask the next at once, as far as there are any."""
+    why = unreachable(shown, members, people, now_ms)
+    if why is None or shown.unroutable == why:
+        return shown if why else replace(shown, unroutable=None)
+    said = Escalation("unroutable", now_ms, why)
+    shown = replace(shown, unroutable=why, escalations=(*shown.escalations, said))
+    rung = next_hand_over(shown)
+    if rung is None:
+        return shown
+    return route(_hand_over(shown, rung, "unroutable", now_ms), members, people, now_ms)
+
+
+def asks_beyond(shown: Interrupt) -> bool:
+    """Whether it asks others than whoever is in the session, or will."""
+    return bool(shown.ladder) or (shown.approvers is not None and shown.approvers.named())
+
+
+def who_may_be_asked(shown: Interrupt, members: Collection[str]) -> tuple[set[str], set[str]]:
+    """The roles and subjects of whom something must be known to route it."""
+    rule = shown.approvers or Approvers()
+    left = shown.ladder[shown.climbed :]
+    roles = set(rule.roles).union(*(rung.roles for rung in left))
+    return roles, {*rule.subjects, *members}.union(*(rung.subjects for rung in left))
 
 
 def upcoming(shown: Interrupt) -> Rung | None:
@@ -114,15 +143,26 @@ def tell(commit: Commit, session: SessionRecord, record: InterruptRecord, shown:
     assert interrupts.next_status(record.status, "escalate") is not None, "the caller has seen that it is open"
     commit.puts.append(replace(record, interrupt=shown))
     commit.events.append(InterruptUpdated(interrupt=shown.id, changes=changes(before, shown)))
-    for done in shown.escalations[len(before.escalations) :]:
-        commit.notices.append(Notice(SAID[done.action], session.id, shown.id, record.version + 1))
-        commit.audit.append(_entry(session, shown, done))
+    say(commit, session.id, before, shown, record.version + 1)
+
+
+def say(commit: Commit, session: str, before: Interrupt, shown: Interrupt, version: int) -> None:
+    """Put what was done since `before` into the trail, and notify of it."""
+    done = shown.escalations[len(before.escalations) :]
+    kinds = dict.fromkeys(SAID[each.action] for each in done)  # each says how it stands: one of a kind is enough
+    commit.notices.extend(Notice(kind, session, shown.id, version) for kind in kinds)
+    commit.audit.extend(_entry(session, shown, each) for each in done)
 
 
 def changes(before: Interrupt, after: Interrupt) -> dict[str, Any]:
     """The fields that differ, as an event says them."""
     names = [name for name in Interrupt.__struct_fields__ if getattr(before, name) != getattr(after, name)]
     return {name: msgspec.to_builtins(getattr(after, name)) for name in names}
+
+
+def look_soon(commit: Commit, shown: Interrupt, now_ms: int) -> None:
+    """Others are asked, and whether they can be reached is not known here: the sweeper looks."""
+    commit.set_deadlines.append(Deadline("rung", shown.id, now_ms))
 
 
 def wait_for_next(commit: Commit, shown: Interrupt) -> None:
@@ -132,6 +172,13 @@ def wait_for_next(commit: Commit, shown: Interrupt) -> None:
         commit.drop_deadlines.append(member("rung", shown.id))
     else:
         commit.set_deadlines.append(Deadline("rung", shown.id, rung.at))
+
+
+def _climbed(shown: Interrupt, now_ms: int) -> Interrupt:
+    """With every rung done whose time has come."""
+    while (rung := upcoming(shown)) is not None and rung.at <= now_ms:
+        shown = _take(shown, rung, "time", now_ms)
+    return shown
 
 
 def _take(shown: Interrupt, rung: Rung, why: Why, now_ms: int) -> Interrupt:
@@ -151,6 +198,7 @@ def _hand_over(shown: Interrupt, rung: Rung, why: Why, now_ms: int) -> Interrupt
         shown,
         approvers=asked_too(shown.approvers, rung),
         votes=_still_counted(shown, rung),
+        unroutable=None,
         climbed=shown.climbed + (left.index(rung) + 1 if rung in left else 0),
         escalations=(*shown.escalations, Escalation("hand_over", now_ms, why, rung.names)),
     )
@@ -171,10 +219,10 @@ def _both(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*first, *second)))
 
 
-def _entry(session: SessionRecord, shown: Interrupt, done: Escalation) -> AuditEntry:
+def _entry(session: str, shown: Interrupt, done: Escalation) -> AuditEntry:
     return AuditEntry(
         SAID[done.action],
-        session.id,
+        session,
         By("deadline", "deadline") if done.why in ("time", "expiry") else By("system", "escalation"),
         turn=shown.turn,
         interrupt=shown.id,

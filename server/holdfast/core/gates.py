@@ -114,7 +114,8 @@ def check_same(record: InterruptRecord, asked: Asked) -> None:
         for name, was, now in (
             ("name", shown.toolName, asked.name),
             ("payload", shown.inputHash, input_hash(asked.payload)),
-            ("approvers", shown.approvers, asked.approvers),
+            # Others may have been asked since: that is not what its requester said.
+            ("approvers", asked.approvers if shown.escalations else shown.approvers, asked.approvers),
             ("on_expiry", shown.onExpiry, asked.on_expiry),
         )
         if was != now

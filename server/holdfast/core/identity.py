@@ -22,6 +22,8 @@ class By(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str | None = None
     #: Who acted for that person (an app that answers *as* Alice).
     actor: str | None = None
+    #: In whose place, who was away.
+    deputyFor: str | None = None
 
 
 class Principal(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -175,6 +175,8 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     escalations: tuple[Escalation, ...] = ()
     #: The votes differed: the next one decides.
     tied: bool = False
+    #: Nobody of those asked could be reached, when that was last looked at: `nobody_known` or `all_away`.
+    unroutable: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -31,8 +31,8 @@ def effective_hash(shown: Interrupt) -> str | None:
 
 
 def vote_of(shown: Interrupt, subject: str) -> Vote | None:
-    """The vote that a person has given, if it still counts."""
-    return next((vote for vote in shown.votes if vote.by.id == subject), None)
+    """The vote that a person has given, or a deputy in their place, if it still counts."""
+    return next((vote for vote in shown.votes if subject in (vote.by.id, vote.by.deputyFor)), None)
 
 
 def check_seen(shown: Interrupt, seen: str | None) -> None:

@@ -9,6 +9,8 @@ actor     who acts for `sub`                name      how they are shown
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -16,13 +18,15 @@ import jwt
 import msgspec
 from starlette.requests import HTTPConnection
 
-from holdfast.core.errors import TokenExpired, Unauthenticated, Unavailable
+from holdfast.core.errors import HoldfastError, TokenExpired, Unauthenticated, Unavailable
 from holdfast.core.identity import SUBJECT_MAX, Principal, Right
 
 SECRET_MIN_BYTES = 32  # RFC 7518 section 3.2: a key at least as long as the hash
 JWKS_LIFESPAN_S = 300  # how long an issuer's keys are kept before they are asked for again
 JWKS_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 TOKEN_MAX = 8 * 1024  # characters
+NOTE_EVERY_S = 600.0  # that somebody is there; it counts for weeks
+NOTED_MAX = 10_000  # people of whom a server remembers that it noted them; then it begins anew
 
 #: How requests are authenticated. None: they are nobody's.
 Authenticate = Callable[[HTTPConnection], Awaitable[Principal | None]]
@@ -92,6 +96,49 @@ class Authenticator:
             key = await asyncio.to_thread(self._keys.get_signing_key_from_jwt, token)
             return _decoded(token, key, list(JWKS_ALGORITHMS), self._issuer, self._audience)
         raise Unauthenticated("The token is not signed in a way that is accepted here.")
+
+
+class Noting:
+    """Has everybody noted who is let in, with their roles: how the server comes to know who there is.
+
+    A person with the same roles is noted now and then only. That it failed keeps nobody out.
+    """
+
+    def __init__(self, note: Callable[[Principal], Awaitable[None]]) -> None:
+        self._note = note
+        self._noted_s: dict[tuple[str, tuple[str, ...]], float] = {}
+
+    async def seen(self, principal: Principal) -> Principal:
+        """The same principal, noted. Cancelling is safe."""
+        who, now_s = (principal.subject, principal.roles), time.monotonic()
+        if now_s - self._noted_s.get(who, -NOTE_EVERY_S) >= NOTE_EVERY_S:
+            if len(self._noted_s) >= NOTED_MAX:
+                self._noted_s.clear()
+            self._noted_s[who] = now_s
+            with contextlib.suppress(HoldfastError):
+                await self._note(principal)
+        return principal
+
+    def requests(self, authenticate: Authenticate) -> Authenticate:
+        """Whoever these requests are from is noted."""
+
+        async def noting(connection: HTTPConnection) -> Principal | None:
+            principal = await authenticate(connection)
+            return principal and await self.seen(principal)
+
+        return noting
+
+    def tokens(self, authenticator: Authenticates) -> Authenticates:
+        """Whoever these tokens are of is noted."""
+        return _NotingTokens(authenticator, self)
+
+
+class _NotingTokens:
+    def __init__(self, authenticator: Authenticates, noting: Noting) -> None:
+        self._authenticator, self._noting = authenticator, noting
+
+    async def authenticate(self, token: str) -> Principal:
+        return await self._noting.seen(await self._authenticator.authenticate(token))
 
 
 def by_bearer(authenticator: Authenticates) -> Authenticate:

@@ -14,6 +14,7 @@ from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.interrupts import REASONS, Approvers, Decision, Interrupt, Kind, OnExpiry
 from holdfast.core.ladders import HandOver, Remind, checked, rungs
 from holdfast.core.operations import Operation, OperationKind
+from holdfast.core.people import Known
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.deciding import answered
 from holdfast.runtime.execution import Execution
@@ -95,8 +96,10 @@ async def put(
     field = "doubt" if doubt else "interrupt"
     waiting = replace(operation, **{field: shown.id})
 
+    known = Known(x.session.members, await x.writer.people(shown, x.session.members))
+
     def build(turn: TurnRecord, writer: Writer) -> Commit:
-        commit = asking.opening(turn, writer, shown, waiting)
+        commit = asking.opening(turn, writer, shown, waiting, known)
         if inside:
             commit.operations.append(replace(x.journal.operations[inside], status="asking"))
         return commit

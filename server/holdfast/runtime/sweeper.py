@@ -138,7 +138,9 @@ class Sweeper:
         if view.session is None or record is None or record.decision is not None:
             await self._drop(session, name)
             return
-        await self._commit(escalation.climb(view.session, record, view.now_ms), view.epoch)
+        roles, subjects = escalation.who_may_be_asked(record.interrupt, view.session.members)
+        people = await self._backend.directory.people(roles, subjects, view.now_ms)
+        await self._commit(escalation.climb(view.session, record, people, view.now_ms), view.epoch)
 
     async def _lapse(self, turn: str, name: str) -> None:
         view = await self._backend.door.read(session_of(turn), turns=(turn,))

@@ -13,17 +13,20 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from holdfast.core import turns
+from holdfast.core import escalation, turns
 from holdfast.core.commit import Commit, Fence, Writer
 from holdfast.core.documents import Document
 from holdfast.core.errors import Busy, HoldfastError, TooLarge, Unavailable
 from holdfast.core.events import EVENT_MAX_BYTES, Event, MessageWritten, decode, encode
+from holdfast.core.interrupts import Interrupt
 from holdfast.core.messages import Message
+from holdfast.core.people import People
 from holdfast.core.turns import LEASE_MS, TurnRecord
 from holdfast.runtime.history import events_since
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.transcript import Transcript
 from holdfast.store.backoff import Backoff
+from holdfast.store.directory import Directory
 from holdfast.store.door import Done, Door, NotDone, View, Written
 from holdfast.store.instructions import ERASED_MAX
 from holdfast.store.log import Log
@@ -270,6 +273,12 @@ class TurnWriter:
     async def read(self, interrupts: tuple[str, ...]) -> View:
         """These interrupts of the turn as they are now."""
         return await self._until_known(lambda: self._door.read(self.turn.session, interrupts=interrupts))
+
+    async def people(self, shown: Interrupt, members: Collection[str]) -> People:
+        """What is known of those whom an interrupt asks, or may come to ask."""
+        roles, subjects = escalation.who_may_be_asked(shown, members)
+        directory = Directory(self._door.connection, self._door.keys)
+        return await self._until_known(lambda: directory.people(roles, subjects, self.now_ms()))
 
     async def said(self, wanted: Collection[str]) -> dict[str, Message]:
         """These messages of people, by id: those that came since the turn began."""

@@ -6,6 +6,10 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:agents                 hash    agent@version → its manifest                                          for ever
     hf:served                 hash    agent@version → when a worker last said that it serves it (ms)      for ever
     hf:targets                hash    where notices go → when that was last said (ms), how it is shown    7 days unsaid
+    hf:{people}:since         string  when the directory of people was begun (ms)                           for ever
+    hf:{people}:role:ROLE     zset    subjects that were seen with it → when last (ms); at most 1,000       30 days
+    hf:{people}:away          hash    subject → until when they are away, and who stands in                 while away
+    hf:{people}:for:SUBJECT   hash    those for whom that person stands in → likewise                       90 days
     hf:durable                string  written before WAIT, which waits for its own connection's writes      for ever
     hf:{7}:meta               hash    epoch, run, generation; `entries`: the audit trail's last number    for ever
     hf:{7}:deadlines          zset    what acts by itself → when (ms)                                     while open
@@ -69,6 +73,22 @@ class Keys:
     @property
     def served(self) -> str:
         return f"{self.prefix}:served"
+
+    # Of people: one slot, since what spans all sessions belongs to none of their partitions.
+
+    @property
+    def directory_since(self) -> str:
+        return f"{self.prefix}:{{people}}:since"
+
+    @property
+    def away(self) -> str:
+        return f"{self.prefix}:{{people}}:away"
+
+    def people_of(self, role: str) -> str:
+        return f"{self.prefix}:{{people}}:role:{role}"
+
+    def deputy_of(self, deputy: str) -> str:
+        return f"{self.prefix}:{{people}}:for:{deputy}"
 
     @property
     def targets(self) -> str:

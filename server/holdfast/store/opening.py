@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 from holdfast.core.commit import Commit
 from holdfast.core.errors import StoreUnavailable, StoreUnusable
 from holdfast.store.connection import TIMEOUT_MS, Connection, ConnectionInfo
+from holdfast.store.directory import SEEN
 from holdfast.store.door import CLAIM, COMMIT, LOG, READ, Done, Door
 from holdfast.store.durability import Durability
 from holdfast.store.keys import PARTITIONS, Keys
@@ -20,7 +21,7 @@ from holdfast.store.outbox import POST, REPLAY, SETTLE, TAKE
 from holdfast.store.subscription import OnGap, OnMessage, Subscription
 from holdfast.store.trail import SEAL, TRAIL
 
-SCRIPTS = (COMMIT, READ, LOG, CLAIM, SERVED, TRAIL, SEAL, POST, TAKE, SETTLE, REPLAY)
+SCRIPTS = (COMMIT, READ, LOG, CLAIM, SERVED, TRAIL, SEAL, POST, TAKE, SETTLE, REPLAY, SEEN)
 PROBE = "_probe"  # a session that is none: it has no record, so nobody can see it
 
 

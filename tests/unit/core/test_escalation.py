@@ -18,11 +18,13 @@ from holdfast.core.events import InterruptOpened, InterruptUpdated
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import Approvers, Decision, Interrupt, InterruptRecord, Kind, Vote
 from holdfast.core.ladders import Escalation, Rung
+from holdfast.core.people import People
 
 REMIND, MANAGER = Rung("remind", 100), Rung("hand_over", 200, ("manager",))
 DORA = Rung("hand_over", 300, (), ("dora",), instead=True)
 LADDER = (REMIND, MANAGER, DORA)
 FINANCE = Approvers(("finance",))
+SOMEBODY = People({"finance": ("fay",), "manager": ("mona",), "director": ("dirk",)}, {})
 
 
 def asked(kind: Kind = "approval", **fields: Any) -> InterruptRecord:
@@ -37,7 +39,7 @@ def after(shown: InterruptRecord, commit: Commit) -> InterruptRecord:
 
 
 def climbed(shown: InterruptRecord, now_ms: int) -> InterruptRecord:
-    return after(shown, escalation.climb(SESSION, shown, now_ms))
+    return after(shown, escalation.climb(SESSION, shown, SOMEBODY, now_ms))
 
 
 # ---------------------------------------------------------------- its ladder
@@ -45,7 +47,7 @@ def climbed(shown: InterruptRecord, now_ms: int) -> InterruptRecord:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_reminder_is_told_and_changes_nothing_else(kind: Kind) -> None:
-    commit = escalation.climb(SESSION, asked(kind), 100)
+    commit = escalation.climb(SESSION, asked(kind), SOMEBODY, 100)
     assert [notice.kind for notice in commit.notices] == ["interrupt.reminded"]
     [entry] = commit.audit
     assert (entry.action, entry.status, entry.by.kind) == ("interrupt.reminded", "time", "deadline")
@@ -70,16 +72,17 @@ def test_instead_takes_it_from_those_before() -> None:
 
 
 def test_all_that_was_missed_acts_at_once_and_in_order() -> None:
-    commit = escalation.climb(SESSION, asked(), 10_000)
+    commit = escalation.climb(SESSION, asked(), SOMEBODY, 10_000)
     assert [notice.kind for notice in commit.notices] == [
-        "interrupt.reminded", "interrupt.escalated", "interrupt.escalated",
+        "interrupt.reminded", "interrupt.escalated",
     ]  # fmt: skip
+    assert [entry.to for entry in commit.audit] == [(), ("role:manager",), ("dora",)]
     assert (commit.set_deadlines, commit.drop_deadlines) == ([], ["rung i_1.s"])
     assert len(commit.events) == 1
 
 
 def test_a_rung_whose_time_has_not_come_only_waits() -> None:
-    commit = escalation.climb(SESSION, asked(), 99)
+    commit = escalation.climb(SESSION, asked(), SOMEBODY, 99)
     assert (commit.puts, commit.events, commit.notices) == ([], [], [])
     assert [guard.id for guard in commit.guards] == ["i_1.s"]
     assert commit.set_deadlines == [Deadline("rung", "i_1.s", 100)]
@@ -87,7 +90,7 @@ def test_a_rung_whose_time_has_not_come_only_waits() -> None:
 
 def test_no_rung_acts_twice() -> None:
     once = climbed(asked(), 100)
-    assert escalation.climb(SESSION, once, 100).puts == []
+    assert escalation.climb(SESSION, once, SOMEBODY, 100).puts == []
 
 
 @pytest.mark.parametrize(
@@ -138,12 +141,54 @@ def test_what_is_shown_is_what_is_folded() -> None:
     shown = asked(approvers=FINANCE)
     state = folding.State()
     folding.fold(state, 1, 1, InterruptOpened(shown.interrupt))
-    commit = escalation.climb(SESSION, shown, 300)
+    commit = escalation.climb(SESSION, shown, SOMEBODY, 300)
     for seq, event in enumerate(commit.events, start=2):
         folding.fold(state, seq, 1, event)
     folded = state.interrupts["i_1.s"]
     assert (folded["climbed"], folded["approvers"]) == (3, {"subjects": ("dora",)})
     assert len(folded["escalations"]) == 3
+
+
+# ---------------------------------------------------------------- nobody is there
+
+
+NOBODY = People({}, {})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_while_nobody_is_there_the_next_is_asked_at_once(kind: Kind) -> None:
+    commit = escalation.climb(SESSION, asked(kind, approvers=FINANCE), NOBODY, 50)
+    shown = after(asked(), commit).interrupt
+    assert [(each.action, each.why) for each in shown.escalations] == [
+        ("unroutable", "nobody_known"), ("hand_over", "unroutable"),
+        ("unroutable", "nobody_known"), ("hand_over", "unroutable"),
+    ]  # fmt: skip
+    assert (shown.approvers, shown.unroutable, shown.climbed) == (Approvers(subjects=("dora",)), None, 3)
+    assert [notice.kind for notice in commit.notices] == ["interrupt.unroutable", "interrupt.escalated"]
+    assert [entry.action for entry in commit.audit] == ["interrupt.unroutable", "interrupt.escalated"] * 2
+
+
+def test_when_nobody_is_left_to_ask_it_is_said_once_and_waits() -> None:
+    shown = climbed_by(asked(approvers=FINANCE, ladder=()), NOBODY)
+    assert (shown.interrupt.unroutable, shown.interrupt.approvers) == ("nobody_known", FINANCE)
+    again = escalation.climb(SESSION, shown, NOBODY, 60)
+    assert (again.puts, again.notices) == ([], [])
+
+
+def test_when_somebody_comes_it_is_not_unroutable_any_more() -> None:
+    shown = climbed_by(asked(approvers=FINANCE, ladder=()), NOBODY)
+    commit = escalation.climb(SESSION, shown, SOMEBODY, 60)
+    assert after(shown, commit).interrupt.unroutable is None
+    assert commit.notices == []
+
+
+def test_who_must_be_known_is_whoever_may_come_to_be_asked() -> None:
+    shown = asked(approvers=Approvers(("finance",), ("fay",))).interrupt
+    assert escalation.who_may_be_asked(shown, ("alice",)) == ({"finance", "manager"}, {"fay", "dora", "alice"})
+
+
+def climbed_by(shown: InterruptRecord, people: People) -> InterruptRecord:
+    return after(shown, escalation.climb(SESSION, shown, people, 50))
 
 
 # ---------------------------------------------------------------- its deadline
@@ -158,7 +203,7 @@ def test_expiry_climbs_to_the_operators_and_then_ends_it(kind: Kind) -> None:
     """Never silent, and never for ever: what on_expiry="escalate" does, to its end."""
     shown = asked(kind, onExpiry="escalate", expiresAt=60, approvers=FINANCE)
     told: list[tuple[str, ...]] = []
-    for now_ms in (70, 120, 170):
+    for now_ms in (70, 80, 90):
         commit = expire(shown, now_ms)
         shown = after(shown, commit)
         assert commit.label == "extend"
@@ -167,9 +212,16 @@ def test_expiry_climbs_to_the_operators_and_then_ends_it(kind: Kind) -> None:
         told.append(shown.interrupt.escalations[-1].to)
     assert told == [("role:manager",), ("dora",), ("role:operator",)]
     assert {each.why for each in shown.interrupt.escalations} == {"expiry"}
-    last = expire(shown, 220)
+    last = expire(shown, 95)
     assert last.label == "expire"
-    assert put(last, "i_1.s").decision == Decision("expired", None, By("deadline", "deadline"), "deadline", 220)
+    assert put(last, "i_1.s").decision == Decision("expired", None, By("deadline", "deadline"), "deadline", 95)
+
+
+def test_rungs_that_were_missed_come_before_the_expiry() -> None:
+    shown = after(asked(), expire(asked(onExpiry="escalate", expiresAt=210, approvers=FINANCE), 250))
+    assert [(each.action, each.why) for each in shown.interrupt.escalations] == [
+        ("remind", "time"), ("hand_over", "time"), ("hand_over", "expiry"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -177,7 +229,8 @@ def test_without_a_ladder_expiry_asks_the_operators(kind: Kind) -> None:
     shown = asked(kind, ladder=(), onExpiry="escalate", expiresAt=60)
     commit = expire(shown, 70)
     assert after(shown, commit).interrupt.approvers == Approvers(("operator",), members=True)
-    assert (commit.due, commit.drop_deadlines) == (["expire i_1.s"], ["rung i_1.s"])
+    assert commit.due == ["expire i_1.s"]
+    assert commit.set_deadlines == [Deadline("expire", "i_1.s", 120), Deadline("rung", "i_1.s", 70)]
     assert [(entry.action, entry.to) for entry in commit.audit] == [("interrupt.escalated", ("role:operator",))]
 
 
@@ -231,7 +284,7 @@ def test_the_vote_is_told_before_what_it_caused() -> None:
     assert [entry.action for entry in commit.audit] == ["interrupt.voted", "interrupt.escalated"]
     assert [entry.by.kind for entry in commit.audit] == ["person", "system"]
     assert [each.id for each in commit.puts] == ["i_1.s"]
-    assert commit.set_deadlines == [Deadline("rung", "i_1.s", 300)]
+    assert commit.set_deadlines == [Deadline("rung", "i_1.s", 50)]  # whether they can be reached is not known here
 
 
 @pytest.mark.parametrize("approved", [True, False])
@@ -286,7 +339,7 @@ def test_every_deed_on_a_closed_one_meets_the_decision(kind: Kind, status: Any) 
     withdrawal = decisions.Withdrawal(None, By("person", "olga"), "rest")
     assert decisions.withdraw(SESSION, turn(), closed, withdrawal, 60) == Lost(decision)
     with pytest.raises(AssertionError, match="open"):
-        escalation.climb(SESSION, closed, 400)  # the sweeper drops it before it comes to that
+        escalation.climb(SESSION, closed, SOMEBODY, 400)  # the sweeper drops it before it comes to that
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,6 +9,7 @@ import msgspec
 from holdfast.commands.auditing import AuditPage
 from holdfast.commands.events import EventPage
 from holdfast.commands.inbox import InboxPage
+from holdfast.commands.leaving import Absence
 from holdfast.commands.notices import DeadNotices, Replayed
 from holdfast.commands.patching import StateShown
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot, TurnShown
@@ -22,6 +23,7 @@ from holdfast.gateways.rest import (
     interrupts,
     links,
     notices,
+    people,
     sessions,
     state,
     tokens,
@@ -264,6 +266,28 @@ ROUTES: tuple[Route, ...] = (
         summary="Let a blocked turn try again. For operators.",
         body=turns.OnlyRef,
         replies={200: Ok},
+    ),
+    Route(
+        method="GET",
+        path="/v1/me/away",
+        handler=people.absence,
+        summary="Whether you are away, and who stands in.",
+        replies={200: Absence},
+    ),
+    Route(
+        method="PUT",
+        path="/v1/me/away",
+        handler=people.leave,
+        summary="Say that you are away, and who may answer in your place.",
+        body=people.NewAbsence,
+        replies={200: Absence},
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/me/away",
+        handler=people.come_back,
+        summary="Say that you are back.",
+        replies={200: Absence},
     ),
     Route(
         method="POST",

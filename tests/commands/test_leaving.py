@@ -1,0 +1,95 @@
+"""Away, and a deputy: over the real store, by the commands that everybody uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests.commands.scene import ALICE, Scene
+from tests.commands.test_answering import answer
+
+from holdfast.commands import inbox, leaving, reading, updating
+from holdfast.core.errors import BadInput, Forbidden, NotFound
+from holdfast.core.identity import Principal
+from holdfast.core.interrupts import Approvers
+from holdfast.core.people import DAY_MS
+from holdfast.protocol.frames import ToolUpdate, Update
+
+FAY = Principal("fay", ("finance",), name="Fay")
+DAN = Principal("dan", name="Dan")
+FINANCE = Approvers(("finance",))
+
+
+async def leave(scene: Scene, who: Principal = FAY, deputy: str | None = "dan", ms: int = DAY_MS) -> leaving.Absence:
+    now_ms = await scene.backend.directory.now_ms()
+    return await leaving.leave(scene.backend, who, now_ms + ms, deputy)
+
+
+async def test_a_deputy_answers_in_the_place_of_who_is_away(scene: Scene) -> None:
+    shown = await scene.ask_and_wait(approvers=FINANCE)
+    with pytest.raises(NotFound):
+        await answer(scene, shown, by=DAN)
+    assert (await leave(scene)).away
+    assert [each.id for each in (await inbox.inbox(scene.backend, DAN)).interrupts] == [shown.id]
+    assert (await reading.interrupt(scene.backend, DAN, shown.id)).canAnswer
+    won = await answer(scene, shown, by=DAN)
+    assert won.decision is not None
+    assert (won.outcome, won.decision.by.id, won.decision.by.deputyFor) == ("won", "dan", "fay")
+    assert await answer(scene, shown, by=DAN) == won  # the same ref: the same reply
+    assert (await scene.turn()).status == "ready"
+
+
+async def test_by_tool_call_too(scene: Scene) -> None:
+    shown = await scene.ask_and_wait(approvers=FINANCE)
+    await leave(scene)
+    item = ToolUpdate("tool-approval-response", shown.toolCallId or "", approved=True)
+    updated = await updating.update(scene.backend, DAN, Update("u1", scene.session, [item]), "test")
+    assert [result.outcome for result in updated.results] == ["won"]
+
+
+async def test_it_ends_by_itself_and_by_coming_back(scene: Scene) -> None:
+    shown = await scene.ask_and_wait(approvers=FINANCE)
+    await leave(scene, ms=60_000)
+    await leaving.come_back(scene.backend, FAY)
+    with pytest.raises(NotFound):
+        await answer(scene, shown, by=DAN)
+    await leave(scene, ms=60_000)
+    assert (await leaving.absence(scene.backend, FAY)).deputy == "dan"
+    keys, connection = scene.backend.door.keys, scene.backend.door.connection
+    for partition in range(keys.partitions):
+        await connection.execute("HINCRBY", keys.meta(partition), "clock_offset_ms", 61_000)
+    assert await leaving.absence(scene.backend, FAY) == leaving.Absence(away=False)
+    with pytest.raises(NotFound):
+        await answer(scene, shown, by=DAN)
+    assert (await inbox.inbox(scene.backend, DAN)).interrupts == []
+
+
+async def test_a_deputy_is_no_second_voter(scene: Scene) -> None:
+    shown = await scene.ask_and_wait(approvers=Approvers(("finance",), quorum=2), inputHash="h")
+    await leave(scene)
+    await leave(scene, replace(FAY, subject="finn"))
+    first = await answer(scene, shown, by=DAN, ref="a1")
+    again = await answer(scene, shown, by=DAN, ref="a2")  # for the other one who is away
+    assert (first.outcome, again.outcome, again.vote) == ("recorded", "recorded", first.vote)
+    own = await answer(scene, shown, by=FAY, ref="a3")  # her seat is taken
+    assert (own.outcome, own.vote) == ("recorded", first.vote)
+    assert (await answer(scene, shown, by=Principal("gus", ("finance",)))).outcome == "won"
+
+
+async def test_what_the_deputy_asked_for_stays_out_of_reach(scene: Scene) -> None:
+    shown = await scene.ask_and_wait(approvers=Approvers(("finance",), not_requester=True))
+    await leave(scene, deputy="alice")
+    with pytest.raises(Forbidden):
+        await answer(scene, shown, by=ALICE)
+
+
+@pytest.mark.parametrize(
+    ("who", "refused"),
+    [(Principal("fay", can=("read",)), Forbidden), (Principal("fay", actor="bot"), Forbidden)],
+)
+async def test_who_may_not_lend(scene: Scene, who: Any, refused: type[Exception]) -> None:
+    with pytest.raises(refused):
+        await leave(scene, who)
+    with pytest.raises(BadInput):
+        await leave(scene, deputy="fay")

@@ -48,6 +48,7 @@ import { EMPTY } from "./state.js";
 /** @typedef {ReturnType<typeof createSession>} Session */
 
 const RETRY = 3; // waits as before the third try to connect
+const NO_STATE = {}; // the same object until there is one
 const LINGER_MS = 5_000; // a page that changes its view subscribes again at once
 
 /** The rules of folding: only who follows a session needs them. @type {typeof import("./folding.js")} */
@@ -89,7 +90,7 @@ export const createSession = (id, host) => {
 
   /** @returns {Snapshot} */
   const getSnapshot = () => {
-    const { session, placed, turns, interrupts, more, state: shared = {}, stateVersion = 0 } = state;
+    const { session, placed, turns, interrupts, more, state: shared = NO_STATE, stateVersion = 0 } = state;
     return (view ??= last =
       {
         connection: connection(),
@@ -271,15 +272,16 @@ export const createSession = (id, host) => {
     detach,
 
     /**
-     * Say something; resolves when the server has it.
+     * Say something; resolves when the server has it, to what it causes or steers, and what it waits for.
      *
      * @param {Sendable} message
      * @param {{mode?: "queue" | "steer" | "replace" | "reject", replaces?: string}} [options]
+     * @returns {Promise<{seq: number, turn?: string, behind?: string, ahead?: number, steers?: boolean, [field: string]: any}>}
      */
     send: async (message, options) => {
-      const ref = newRef();
-      const { turn, seq } = await command({ type: "send", ref, message: sendable(message, ref), ...options });
-      return { turn, seq };
+      const own = newRef();
+      const { type, ref, ...sent } = await command({ type: "send", ref: own, message: sendable(message, own), ...options });
+      return /** @type {any} */ (sent);
     },
 
     /**

@@ -102,6 +102,7 @@ test("a snapshot is the same object until something changed, and so are its part
   assert.equal(after.messages, before.messages);
   assert.equal(after.interrupts, before.interrupts);
   assert.equal(after.unsent, before.unsent);
+  assert.equal(after.state, before.state);
   peer.event(4, user("u2", "?"));
   assert.equal(shown().messages[0], before.messages[0]);
   assert.equal(shown().interrupts[0], before.interrupts[0]);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast import App, Approval, Approvers, Call, Turn, client_tool, tool
+from holdfast import App, Approval, Approvers, Call, HandOver, Remind, Turn, client_tool, tool
 
 app = App()
 
@@ -37,11 +37,29 @@ async def refund(order_id: str, amount: float) -> str:
     return f"Refunded {amount:.2f} of {order_id}."
 
 
+@tool(
+    approval=True,
+    approvers="role:finance",
+    escalate=[Remind("1 s"), HandOver("2 s", "role:manager"), HandOver("1 h", "role:director")],
+    expires="2 h",
+    on_expiry="escalate",
+)
+async def raise_limit(customer: str, limit: int) -> str:
+    """Raise a customer's credit limit."""
+    return f"{customer} has {limit} now."
+
+
+@tool(approval=True, auto_continue=False)
+async def close_month(month: str) -> str:
+    """Close the books of a month."""
+    return f"Closed {month}."
+
+
 @client_tool
 async def location(accuracy: str) -> str: ...
 
 
-@app.agent("desk", tools=[pay_invoice, delete_account, refund, location])
+@app.agent("desk", tools=[pay_invoice, delete_account, refund, raise_limit, close_month, location])
 async def desk(turn: Turn) -> None:
     """Does what the message names."""
     for name in turn.message.text.split():
@@ -51,6 +69,13 @@ async def desk(turn: Turn) -> None:
             result = await turn.call(delete_account, customer="C-204")
         elif name == "locate":
             result = await turn.call(location, "high")
+        elif name == "limit":
+            result = await turn.call(raise_limit, "C-204", 5000)
+        elif name == "close":
+            result = await turn.call(close_month, "October")
+        elif name.startswith("note-"):
+            await turn.patch_state({"op": "add", "path": "/note", "value": name.removeprefix("note-")})
+            continue
         elif name.startswith("refund-"):
             result = await turn.call(refund, name.removeprefix("refund-"), 99.0)
         else:

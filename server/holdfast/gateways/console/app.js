@@ -3,11 +3,14 @@
 import { connect } from "./client/index.js";
 import { announcer } from "./announcer.js";
 import { listAgents } from "./api.js";
+import { continueTurn } from "./client/commands.js";
 import { composer } from "./composer.js";
 import { h, icon, set, text } from "./dom.js";
 import { inbox } from "./inbox.js";
 import { link } from "./link.js";
+import { capital, nameOf as nameOfPerson } from "./people.js";
 import { ownDevice, presence } from "./presence.js";
+import { sharedState } from "./shared.js";
 import { sessionList } from "./sessions.js";
 import { thread } from "./thread.js";
 import { turnState } from "./turn.js";
@@ -97,12 +100,14 @@ const show = () => {
   const count = Math.max(waiting(snapshot), client.inbox.getSnapshot().interrupts.length);
   document.title = count ? `(${count}) ${name}` : `${name} · Holdfast`;
   view.show(snapshot);
+  showState(snapshot);
   showTurn(snapshot);
   presence($("devices"), snapshot.devices);
   $("older").hidden = !snapshot.hasOlder;
   const error = snapshot.error ?? line.error;
   banner(line.live ? snapshot.connection : "reconnecting", error);
   write.enable(!error);
+  write.offer(snapshot.turn && snapshot.turn.status !== "finished");
   announce.look(snapshot);
 };
 
@@ -128,17 +133,23 @@ const bannerWords = (connection, error) => {
 
 // ---------------------------------------------------------------- what can be done
 
-const write = composer($("composer"), async (words) => {
+const write = composer($("composer"), async (words, mode) => {
   try {
-    if (session) await said(session.send(words));
+    if (session) await said(session.send(words, { mode }));
     else await begin(words);
   } catch (error) {
     write.restore(words);
-    announce.say(`That was not sent: ${visible(error.message)}`);
-    text($("banner"), `That was not sent: ${visible(error.message)}`);
-    $("banner").hidden = false;
+    failed(error);
   }
 });
+
+/** What was asked for did not come about. */
+const failed = ({ message }) => {
+  const words = `That was not done: ${visible(message)}`;
+  announce.say(words);
+  text($("banner"), words);
+  $("banner").hidden = false;
+};
 
 const said = (sending) => {
   requestAnimationFrame(() => view.toEnd());
@@ -160,8 +171,13 @@ const jump = () => {
   card?.querySelector("h2")?.focus({ preventScroll: true });
 };
 
-const showTurn = turnState($("turn"), { stop: () => session.cancel().catch(() => {}), jump });
+const showTurn = turnState($("turn"), {
+  stop: () => session.cancel().catch(() => {}),
+  jump,
+  goOn: (turn) => continueTurn(session, turn).then(({ outcome, by }) => outcome === "lost" && announce.say(`${capital(nameOfPerson(by, context.subject()))} was first.`), failed),
+});
 
+const showState = sharedState($("shared"));
 const asks = inbox($("inbox"), context);
 const waitingSessions = () => new Set(client.inbox.getSnapshot().interrupts.map((each) => each.session));
 const sessions = sessionList($("session-list"), $("no-sessions"), open, waitingSessions);

@@ -5,10 +5,10 @@ import { argumentsOf, record } from "./arguments.js";
 import { claim } from "./claim.js";
 import { decidedHere, sentence } from "./decision.js";
 import { h, icon, set, text } from "./dom.js";
-import { inWords, together } from "./people.js";
+import { audience, countdown, ladder } from "./ladder.js";
+import { progress } from "./progress.js";
 import { risk, stakes } from "./stakes.js";
 import { tally } from "./tally.js";
-import { everySecond, remaining } from "./time.js";
 import { title } from "./values.js";
 import { visible } from "./visible.js";
 import { withdrawal } from "./withdraw.js";
@@ -64,19 +64,23 @@ export const card = (first, context) => {
   const votes = tally(first, own);
   const looking = claim(first, own);
   const takeBack = withdrawal(first, own);
+  const [time, climbing, doing] = [countdown(first), ladder(first), progress(first)];
+  const asker = h("p", { class: "asker" });
 
   const open = () => {
     const { message, toolName, kind } = first;
     text(heading, toolName ? title(toolName) : visible(message || ASKS[kind]));
     body.replaceChildren(
-      h("p", { class: "eyebrow" }, icon("ask"), h("span", null, ASKS[kind]), risk(first), ...until(first)),
+      h("p", { class: "eyebrow" }, icon("ask"), h("span", null, ASKS[kind]), risk(first), time.node),
       heading,
       message && toolName ? h("p", { class: "message-of-ask" }, visible(message)) : "",
-      h("p", { class: "asker" }, `${context.asker()} asks${who(first)}`),
+      text(asker, `${context.asker()} asks${audience(interrupt)}`),
       stakes(first),
       args.node,
       votes.node,
+      climbing.node,
       looking.node,
+      doing.node,
       form.node,
       note,
       takeBack.node,
@@ -98,7 +102,8 @@ export const card = (first, context) => {
   const update = (next) => {
     const wasOpen = !interrupt.decision;
     interrupt = next;
-    for (const part of [args, form, votes, looking]) part.update(next);
+    for (const part of [args, form, votes, time, climbing, looking, doing]) part.update(next);
+    text(asker, `${context.asker()} asks${audience(next)}`);
     if (next.sending) tell(navigator.onLine ? "Sending…" : "Sent when you are back online.");
     else if (/^Sen[dt]/.test(note.textContent)) tell("");
     if (next.decision && wasOpen) close();
@@ -113,27 +118,4 @@ export const card = (first, context) => {
 const refusal = ({ code, message, retry }) => {
   if (retry) return "That did not get through. Please try again.";
   return code === "conflict" ? `Please look again: ${message}` : `That was refused: ${message}`;
-};
-
-/** Whom it is for, and how many of them it takes. */
-const who = ({ approvers }) => {
-  const { roles = [], subjects = [], quorum = 1, notRequester } = approvers ?? {};
-  const names = [...subjects, ...roles.map((role) => `the role “${role}”`)].map(visible);
-  const all = names.length ? `, for ${quorum > 1 ? `${inWords(quorum)} of ` : ""}${together(names).replace(/ and ([^ ]+)$/, " or $1")} to answer` : "";
-  return notRequester ? `${all}; not for who caused it` : all;
-};
-
-const THEN = { deny: "no", approve: "yes", cancel: "cancelled", escalate: "passed on" };
-
-const until = ({ expiresAt, kind, onExpiry = "deny" }) => {
-  if (!expiresAt) return [];
-  const left = h("span", { class: "countdown", role: "timer" });
-  queueMicrotask(() =>
-    everySecond(left, () => {
-      const ms = expiresAt - Date.now();
-      text(left, ms > 0 ? `${remaining(ms)} left, then: ${kind === "in_doubt" ? "it counts as failed" : THEN[onExpiry]}` : "time is up");
-      set(left, { class: ms < 60_000 ? "countdown soon" : "countdown" });
-    }),
-  );
-  return [left];
 };

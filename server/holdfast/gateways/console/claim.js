@@ -16,6 +16,9 @@ export const claim = (first, context) => {
   const standing = () => (interrupt.claim && interrupt.claim.until > Date.now() ? interrupt.claim : undefined);
   const isOwn = () => standing()?.by.id === context.subject();
 
+  const whose = (by) => (by.id === context.subject() ? "your" : `${nameOf(by)}’s`);
+  const looks = (by) => (isOwn() ? "You are looking at this. Everybody sees it." : `${capital(nameOf(by))} is looking at this.`);
+
   const take = async () => {
     set(toggle, { disabled: true });
     await tell(context.session, interrupt.id, isOwn() ? 0 : undefined).catch(({ details, message }) => {
@@ -27,7 +30,7 @@ export const claim = (first, context) => {
   const show = () => {
     const now = standing();
     node.hidden = !now;
-    if (now) text(words, isOwn() ? "You are looking at this. Everybody sees it." : `${capital(nameOf(now.by))} is looking at this.`);
+    if (now) text(words, interrupt.kind === "client_tool" ? `${capital(whose(now.by))} device is doing this.` : looks(now.by));
     text(toggle, isOwn() ? "Let go" : "I’m looking at this");
     toggle.hidden = interrupt.kind === "client_tool" || !interrupt.canAnswer || Boolean(now && !isOwn());
   };

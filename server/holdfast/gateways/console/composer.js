@@ -1,9 +1,10 @@
-/** Where one writes: Enter sends, Shift and Enter begin a line. */
+/** Where one writes: Enter sends, Shift and Enter begin a line. While the agent is at work, one may say what a message is to do. */
 
 const HEIGHT_MAX_PX = 200;
 
 export const composer = (form, send) => {
   const input = form.elements.namedItem("words");
+  const mode = form.elements.namedItem("mode");
   const button = form.querySelector("button");
 
   let enabled = true;
@@ -21,7 +22,8 @@ export const composer = (form, send) => {
     input.value = "";
     fit();
     input.focus();
-    send(words);
+    send(words, (!mode.hidden && mode.value) || undefined);
+    mode.value = "";
   });
   input.addEventListener("input", fit);
   input.addEventListener("keydown", (event) => {
@@ -40,6 +42,10 @@ export const composer = (form, send) => {
       enabled = can;
       input.disabled = !can;
       fit();
+    },
+    /** Whether there is something that a message could steer or replace. @param {boolean} can */
+    offer: (can) => {
+      mode.hidden = !can;
     },
     /** Gives words back that could not be sent, unless others were begun. */
     restore: (words) => {

@@ -5,8 +5,9 @@ import { visible } from "./visible.js";
 /** "you", or a name. @param {{id: string, name?: string, actor?: string}} by @param {string} [subject] of this device's person */
 export const nameOf = ({ id, name }, subject) => (id === subject ? "you" : visible(name ?? id));
 
-/** "Alice", "Alice and Bob", "Alice, Bob and Carol". @param {string[]} names */
-export const together = (names) => (names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : (names[0] ?? ""));
+/** "Alice", "Alice and Bob", "Alice, Bob and Carol". @param {string[]} names @param {"and" | "or"} [word] */
+export const together = (names, word = "and") =>
+  names.length > 1 ? `${names.slice(0, -1).join(", ")} ${word} ${names.at(-1)}` : (names[0] ?? "");
 
 /** With a capital, at the beginning of a sentence. @param {string} words */
 export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);

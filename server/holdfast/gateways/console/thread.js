@@ -49,5 +49,6 @@ const item = (message, interrupts, author) => {
 
 const personOf = ({ metadata }, principal) => {
   const { id, name } = metadata?.by ?? {};
-  return !id || id === principal()?.subject ? "You" : (name ?? id);
+  const who = !id || id === principal()?.subject ? "You" : (name ?? id);
+  return metadata?.steers ? `${who} · for what was going on` : who;
 };

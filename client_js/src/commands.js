@@ -81,3 +81,20 @@ export const continueTurn = async (session, turn) => {
   const { outcome, by, at } = await session.command({ type: "continue", turn });
   return { outcome, by, at };
 };
+
+/**
+ * Speak in the agent's place from now on, as an operator. Resolves to the turn that is asked to stop, if one runs.
+ *
+ * @param {Session} session
+ * @returns {Promise<string | undefined>}
+ */
+export const takeover = async (session) => (await session.command({ type: "takeover" })).turn;
+
+/**
+ * Let the agent speak again. Resolves to the turn that goes on or starts, if there is one.
+ *
+ * @param {Session} session
+ * @param {boolean} [answered] what people wrote meanwhile needs no turn any more
+ * @returns {Promise<string | undefined>}
+ */
+export const handback = async (session, answered) => (await session.command({ type: "handback", answered })).turn;

@@ -76,6 +76,7 @@
  * @property {number} createdAt
  * @property {string} [title]
  * @property {any} [metadata]
+ * @property {{by: By, at: number}} [takeover] who speaks in the agent's place
  */
 
 /**

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { answerMany, claim, continueTurn, progress, withdraw } from "../src/commands.js";
+import { answerMany, claim, continueTurn, handback, progress, takeover, withdraw } from "../src/commands.js";
 import { connect } from "../src/index.js";
 import { Peer, settled } from "./peer.js";
 
@@ -89,6 +89,21 @@ test("who lets a turn go on is told whether somebody else did", async (t) => {
   peer.say({ type: "continued", ref, turn, ...lost });
   assert.deepEqual(await done, lost);
 });
+
+for (const [name, act, frame] of [
+  ["takes over", (session) => takeover(session), { type: "takeover" }],
+  ["hands back", (session) => handback(session), { type: "handback" }],
+  ["hands back what it has answered", (session) => handback(session, true), { type: "handback", answered: true }],
+]) {
+  test(`an operator ${name}, and is told which turn it concerns`, async (t) => {
+    const { peer, session } = await attached(t);
+    const done = act(session);
+    const [{ ref, ...sent }] = peer.sent(frame.type);
+    assert.deepEqual(sent, { ...frame, session: "s1" });
+    peer.say({ type: "ok", ref, turn: "t1" });
+    assert.equal(await done, "t1");
+  });
+}
 
 test("a command of a later server needs no later client", async (t) => {
   const { peer, session } = await attached(t);

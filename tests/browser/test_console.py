@@ -6,7 +6,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from tests.browser.conftest import DESKTOP, PHONE, Device
 
 
@@ -260,6 +260,26 @@ def test_the_start_page_says_that_the_server_is_gone(link: str, browser: Browser
         page.route_web_socket(re.compile("/v1/ws"), lambda socket: socket.close())
         page.goto(link)
         expect(page.locator("#banner")).to_contain_text("The connection was lost.")
+
+
+def test_a_conversation_is_followed_though_its_rules_did_not_load_at_first(link: str, browser: Browser) -> None:
+    """The rules of folding come when they are needed; the network may be gone just then."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        lost: list[str] = []
+
+        def lose_the_first(route: Route) -> None:
+            if len(lost) < 3:
+                lost.append(route.request.url)
+                route.abort()
+            else:
+                route.continue_()
+
+        page.route("**/client/folding.js", lose_the_first)
+        page.goto(link)
+        begin(page, "hello there")
+        expect(page.locator(".message.assistant")).to_be_visible(timeout=20_000)
+        assert len(lost) == 3
 
 
 def test_nobody_can_write_to_a_conversation_that_cannot_be_shown(link: str, device: Device) -> None:

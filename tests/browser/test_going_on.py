@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 from tests.browser.conftest import DESKTOP, PHONE, Desk, Device
@@ -67,6 +69,25 @@ def test_the_shared_state_is_shown_as_it_changes(desk: Desk, device: Device) -> 
     expect(bob.locator("#shared .json")).to_have_text('{\n  "note": "second"\n}')
     new_conversation(alice)
     expect(alice.locator("#shared")).to_be_hidden()
+
+
+def test_an_operator_speaks_in_the_agents_place_until_they_hand_back(desk: Desk, device: Device) -> None:
+    alice = device(desk.link("alice"))
+    olga = device(desk.link("olga", "operator", session=begin(alice, "refund-T-1")), PHONE)
+    expect(button(alice, "Take over")).to_be_hidden()
+    button(olga, "Take over").click()
+    expect(alice.locator("#takeover")).to_contain_text("Olga speaks in Desk’s place.")
+    expect(button(alice, "Hand back")).to_be_hidden()
+    olga.get_by_placeholder("Write in Desk’s place").fill("I will look after this myself.")
+    olga.keyboard.press("Enter")
+    said = alice.locator(".message.assistant", has_text="I will look after this myself.")
+    expect(said).to_contain_text("Olga · in the agent’s place")
+    say(alice, "refund-T-2")
+    button(olga, "All is answered").click()
+    expect(alice.locator("#takeover")).to_be_hidden()
+    button(card(alice), "Deny").click()
+    expect(alice.locator("#turn")).to_have_text(re.compile("Stopped"))
+    expect(alice.locator(".card")).to_have_count(1)
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])

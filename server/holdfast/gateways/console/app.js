@@ -12,6 +12,7 @@ import { capital, nameOf as nameOfPerson } from "./people.js";
 import { ownDevice, presence } from "./presence.js";
 import { sharedState } from "./shared.js";
 import { sessionList } from "./sessions.js";
+import { takeover } from "./takeover.js";
 import { thread } from "./thread.js";
 import { turnState } from "./turn.js";
 import { title } from "./values.js";
@@ -102,12 +103,15 @@ const show = () => {
   view.show(snapshot);
   showState(snapshot);
   showTurn(snapshot);
+  const { takeover } = snapshot.session ?? {};
+  showTakeover(snapshot, Object.values(snapshot.turns).some(({ status }) => status === "queued"));
   presence($("devices"), snapshot.devices);
   $("older").hidden = !snapshot.hasOlder;
   const error = snapshot.error ?? line.error;
   banner(line.live ? snapshot.connection : "reconnecting", error);
   write.enable(!error);
-  write.offer(snapshot.turn && snapshot.turn.status !== "finished");
+  write.offer(!takeover && snapshot.turn && snapshot.turn.status !== "finished");
+  write.as(takeover?.by.id === context.subject() ? `Write in ${title(snapshot.session.agent)}’s place` : "Write a message");
   announce.look(snapshot);
 };
 
@@ -177,6 +181,14 @@ const showTurn = turnState($("turn"), {
   goOn: (turn) => continueTurn(session, turn).then(({ outcome, by }) => outcome === "lost" && announce.say(`${capital(nameOfPerson(by, context.subject()))} was first.`), failed),
 });
 
+const showTakeover = takeover($("takeover"), $("take-over"), {
+  get session() {
+    return session;
+  },
+  principal: context.principal,
+  subject: context.subject,
+  failed: (error) => failed(error),
+});
 const showState = sharedState($("shared"));
 const asks = inbox($("inbox"), context);
 const waitingSessions = () => new Set(client.inbox.getSnapshot().interrupts.map((each) => each.session));

@@ -47,6 +47,10 @@ export const composer = (form, send) => {
     offer: (can) => {
       mode.hidden = !can;
     },
+    /** In whose name one writes. @param {string} words */
+    as: (words) => {
+      input.placeholder = words;
+    },
     /** Gives words back that could not be sent, unless others were begun. */
     restore: (words) => {
       input.value ||= words;

@@ -15,3 +15,6 @@ export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1)
 const NUMBERS = ["no", "one", "two", "three", "four", "five", "six"];
 /** "two", "12". @param {number} count */
 export const inWords = (count) => NUMBERS[count] ?? `${count}`;
+
+/** Whether this person may step in: a hint for what to show, the server decides. */
+export const isOperator = (principal) => Boolean(principal) && (principal.roles.includes("operator") || principal.can.includes("admin"));

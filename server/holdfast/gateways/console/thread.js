@@ -33,7 +33,7 @@ const items = ({ messages, unsent, interrupts, turns, session }, { principal }) 
   const asked = Map.groupBy(interrupts, ({ turn }) => turns[turn]?.message ?? turn);
   const agent = title(session?.agent ?? "Agent");
   const shown = messages.map((each) => {
-    const author = each.role === "user" ? personOf(each, principal) : agent;
+    const author = each.role === "user" || each.metadata?.by ? personOf(each, principal) : agent;
     const own = asked.get(each.id) ?? [];
     asked.delete(each.id);
     return item(each, own, author);
@@ -47,8 +47,9 @@ const item = (message, interrupts, author) => {
   return { key: ref || message.id, message, interrupts, author, pending: false };
 };
 
-const personOf = ({ metadata }, principal) => {
+const personOf = ({ role, metadata }, principal) => {
   const { id, name } = metadata?.by ?? {};
   const who = !id || id === principal()?.subject ? "You" : (name ?? id);
+  if (role === "assistant") return `${who} · in the agent’s place`;
   return metadata?.steers ? `${who} · for what was going on` : who;
 };

@@ -3,9 +3,7 @@
 import { withdraw as tell } from "./client/commands.js";
 import { h } from "./dom.js";
 import { button, labelled } from "./fields.js";
-
-/** Whether this person may: a hint for what to show, the server decides. */
-const may = (principal) => principal && (principal.roles.includes("operator") || principal.can.includes("admin"));
+import { isOperator } from "./people.js";
 
 /** @param {any} first the interrupt @param {{principal: () => any, did: (answered: Promise<any>) => Promise<void>}} context */
 export const withdrawal = (first, context) => {
@@ -19,5 +17,5 @@ export const withdrawal = (first, context) => {
     toggle.hidden = isOpen;
     (isOpen ? reason : toggle).focus();
   };
-  return { node, toggles: may(context.principal()) ? [toggle] : [] };
+  return { node, toggles: isOperator(context.principal()) ? [toggle] : [] };
 };

@@ -54,6 +54,7 @@
  * @property {any} [input]
  * @property {string} [inputHash]
  * @property {any} [responseSchema]
+ * @property {string} [url] of a form: the page where it is filled in
  * @property {number} [openedAt]
  * @property {number} [expiresAt]
  * @property {string} [onExpiry]

@@ -14,6 +14,7 @@ from holdfast.commands.backend import Backend
 from holdfast.core.errors import BadInput, BadRequest, Forbidden, GateReused, Gone, NotFound, RefReused
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Approvers
+from holdfast.core.ladders import HandOverText, RemindText
 from holdfast.protocol.frames import Answer, Answered, Cancel, Gate, Gated, GateShown
 from holdfast.runtime.sweeper import Sweeper
 
@@ -113,6 +114,20 @@ async def test_it_expires_by_itself(backend: Backend) -> None:
     assert (await reading.turn(backend, ALICE, shown.interrupt.turn)).status == "finished"
 
 
+async def test_a_ladder_is_climbed_while_nobody_decides(backend: Backend) -> None:
+    ladder = [RemindText("10 min"), HandOverText("1 h", "role:boss")]
+    shown = (await ask(backend, escalate=ladder)).gate
+    boss = Principal("bea", ("boss",))
+    assert (await inbox.inbox(backend, boss)).interrupts == []
+    await Scene(backend, shown.session).advance(3_600_001)
+    for _ in range(2):
+        await Sweeper(backend).sweep()
+    assert [one.id for one in (await inbox.inbox(backend, boss)).interrupts] == [shown.interrupt.id]
+    again = await ask(backend, ref="g2", escalate=ladder)  # others are asked by now; it is still the same gate
+    assert (again.created, again.gate.interrupt.id) == (False, shown.interrupt.id)
+    assert (await decide(backend, shown, boss)).outcome == "won"
+
+
 async def test_cancelled_it_is_no_yes(backend: Backend) -> None:
     shown = (await ask(backend)).gate
     await cancelling.cancel(backend, ALICE, Cancel("c1", shown.session, shown.interrupt.turn), "test")
@@ -176,6 +191,8 @@ async def test_who_may_not_is_refused(scene: Scene) -> None:
         ({"metadata": {"x": "x" * 16 * 1024}}, BadInput),
         ({"expires": "soon"}, BadInput),
         ({"expires": "0 s"}, BadInput),
+        ({"escalate": [RemindText("soon")]}, BadInput),
+        ({"escalate": [RemindText("2 h"), RemindText("1 h")]}, BadInput),
     ],
     ids=str,
 )

@@ -17,6 +17,7 @@ from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.errors import Unavailable
 from holdfast.core.events import InterruptClosed
 from holdfast.core.interrupts import Approvers, Decision, OnExpiry
+from holdfast.core.ladders import Ladder, text_of
 from holdfast.protocol import frames
 from holdfast.protocol.frames import Answered, GateShown
 
@@ -84,6 +85,7 @@ class Gate:
         approvers: Approvers | None = None,
         expires: str | None = None,
         on_expiry: OnExpiry = "deny",
+        escalate: Ladder = (),
         metadata: dict[str, Any] | None = None,
         ref: str | None = None,
     ) -> GateShown:
@@ -96,7 +98,19 @@ class Gate:
             NotFound, Gone, Forbidden, BadInput, LimitReached: nothing was opened.
         """
         own = new_ref(ref)
-        frame = frames.Gate(own, self.id, name, payload, self._in, message, approvers, expires, on_expiry, metadata)
+        frame = frames.Gate(
+            own,
+            self.id,
+            name,
+            payload,
+            self._in,
+            message,
+            approvers,
+            expires,
+            on_expiry,
+            metadata,
+            [text_of(rung) for rung in escalate],
+        )
         return cast("frames.Gated", await self._line.command(frame, own)).gate
 
     async def read(self) -> GateShown:

@@ -18,6 +18,7 @@ from holdfast.core.errors import AlreadyExists, BadInput, NotFound
 from holdfast.core.gates import Asked
 from holdfast.core.identity import Principal, check
 from holdfast.core.interrupts import InterruptRecord
+from holdfast.core.ladders import Ladder, checked
 from holdfast.core.session import SessionRecord
 from holdfast.protocol.frames import Gate, Gated, GateShown
 from holdfast.store.door import Done, View
@@ -122,6 +123,7 @@ def _asked(principal: Principal, frame: Gate) -> Asked:
         on_expiry=frame.on_expiry,
         approvers=frame.approvers,
         metadata=frame.metadata,
+        escalate=_ladder(frame),
     )
 
 
@@ -141,6 +143,13 @@ def _expires_ms(expires: str | None) -> int | None:
         return None if expires is None else milliseconds(expires)
     except ValueError as error:
         raise BadInput(f"expires: {error}.") from None
+
+
+def _ladder(frame: Gate) -> Ladder:
+    try:
+        return checked([written.rung for written in frame.escalate])
+    except ValueError as error:
+        raise BadInput(f"escalate: {error}.", path="escalate") from None
 
 
 def _check_size(name: str, value: Any, limit: int) -> None:

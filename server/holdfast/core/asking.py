@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from holdfast.core import escalation, schemas
+from holdfast.core import escalation, forms, schemas
 from holdfast.core.audit import AuditEntry
 from holdfast.core.commit import Commit, Notice, Writer
 from holdfast.core.deadlines import Deadline
@@ -41,8 +41,7 @@ def opening(
     """
     if len(turn.open) >= OPEN_MAX:
         raise LimitReached(f"A turn has at most {OPEN_MAX} open interrupts.", limit=OPEN_MAX)
-    if shown.responseSchema is not None:
-        schemas.usable(shown.responseSchema)
+    _check_askable(shown)
     shown = _with_requester(turn, shown)
     escalation.check(shown)
     commit = Commit(
@@ -79,6 +78,16 @@ def opening(
     elif escalation.upcoming(routed) is not None:
         escalation.wait_for_next(commit, routed)
     return commit
+
+
+def _check_askable(shown: Interrupt) -> None:
+    """What cannot be shown to people, or not be answered by them, is refused before they see it."""
+    if shown.url is not None:
+        forms.check_link(shown.url)
+    if shown.kind == "form" and shown.responseSchema is not None:
+        forms.check_form(shown.responseSchema)
+    elif shown.responseSchema is not None:
+        schemas.usable(shown.responseSchema)
 
 
 def _with_requester(turn: TurnRecord, shown: Interrupt) -> Interrupt:

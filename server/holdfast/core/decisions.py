@@ -407,6 +407,8 @@ def check_payload(shown: Interrupt, given: Answer) -> Any:
         raise BadInput("payload.input: the arguments of this call cannot be edited.", kind=shown.kind)
     if isinstance(payload, ApprovalPayload):
         voting.check_seen(shown, payload.inputHash)
+    if isinstance(payload, FormPayload) and payload.content is not None and shown.url is not None:
+        raise BadInput("payload.content: it is filled in behind the link; nothing of it passes here.", kind=shown.kind)
     _check_reason(shown, payload)
     _check_fits(shown, payload)
     return msgspec.to_builtins(payload)

@@ -21,6 +21,7 @@ from holdfast.core.errors import GateReused, LimitReached
 from holdfast.core.events import SessionCreated, TurnFinished, TurnStarted, TurnWaiting
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import REASONS, Approvers, Decision, Interrupt, InterruptRecord, OnExpiry
+from holdfast.core.ladders import Ladder, rungs
 from holdfast.core.operations import Operation
 from holdfast.core.session import GATES_MAX, SessionInfo, SessionRecord
 from holdfast.core.turns import Requester, TurnRecord
@@ -40,6 +41,7 @@ class Asked(msgspec.Struct, frozen=True):
     on_expiry: OnExpiry = "deny"
     approvers: Approvers | None = None
     metadata: dict[str, Any] | None = None
+    escalate: Ladder = ()
 
     @property
     def turn(self) -> str:
@@ -171,4 +173,5 @@ def _shown(asked: Asked, now_ms: int) -> Interrupt:
         onExpiry=asked.on_expiry,
         approvers=asked.approvers,
         metadata=asked.metadata,
+        ladder=rungs(asked.escalate, now_ms),
     )

@@ -177,6 +177,8 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     tied: bool = False
     #: Nobody of those asked could be reached, when that was last looked at: `nobody_known` or `all_away`.
     unroutable: str | None = None
+    #: Where a form is filled in: a page of somebody else's, for what must not pass through here.
+    url: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -60,6 +60,34 @@ class HandOver(msgspec.Struct, frozen=True, tag_field="action", tag="hand_over",
             raise ValueError("to: say who is asked, such as 'role:manager'")
 
 
+class RemindText(msgspec.Struct, frozen=True, tag_field="action", tag="remind", forbid_unknown_fields=True):
+    """A reminder in a file or on the wire: there, a duration is always a text."""
+
+    after: str
+
+    @property
+    def rung(self) -> Remind:
+        return Remind(self.after)
+
+
+class HandOverText(msgspec.Struct, frozen=True, tag_field="action", tag="hand_over", forbid_unknown_fields=True):
+    """A handing over, likewise."""
+
+    after: str
+    to: str | list[str]
+    instead: bool = False
+
+    @property
+    def rung(self) -> HandOver:
+        return HandOver(self.after, self.to, self.instead)
+
+
+def text_of(rung: Remind | HandOver) -> RemindText | HandOverText:
+    """A rung as it is sent."""
+    after = f"{milliseconds(rung.after)} ms"
+    return RemindText(after) if isinstance(rung, Remind) else HandOverText(after, rung.to, rung.instead)
+
+
 class Rung(msgspec.Struct, frozen=True, omit_defaults=True):
     """A rung as it is shown: at which instant it acts, if nobody has decided by then."""
 

@@ -10,31 +10,13 @@ import msgspec
 
 from holdfast.core.errors import BadInput
 from holdfast.core.interrupts import OnExpiry
-from holdfast.core.ladders import HandOver, Remind
+from holdfast.core.ladders import HandOverText, RemindText
 from holdfast.core.policies import Action, Policy, Rule
 
 RULES_MAX = 1_000  # of a file: every call is held against each of them
 
 _RULE = re.compile(r"^[ \t]*\[\[[ \t]*rules\s*\]\]", re.MULTILINE)
 _PLACE = re.compile(r"^(?P<said>.*?)(?: - at `\$\.?(?P<field>.*)`)?$", re.DOTALL)
-
-
-class _Remind(msgspec.Struct, tag_field="action", tag="remind", forbid_unknown_fields=True):
-    after: str
-
-    @property
-    def rung(self) -> Remind:
-        return Remind(self.after)
-
-
-class _HandOver(msgspec.Struct, tag_field="action", tag="hand_over", forbid_unknown_fields=True):
-    after: str
-    to: str | list[str]
-    instead: bool = False
-
-    @property
-    def rung(self) -> HandOver:
-        return HandOver(self.after, self.to, self.instead)
 
 
 class _Written(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,7 +26,7 @@ class _Written(msgspec.Struct, forbid_unknown_fields=True):
     default: Action | None = None
     expires: str | None = None
     on_expiry: OnExpiry = "deny"
-    escalate: list[_Remind | _HandOver] = []
+    escalate: list[RemindText | HandOverText] = []
 
 
 def parse(text: str, name: str) -> Policy:

@@ -13,6 +13,7 @@ import msgspec
 from holdfast.core.errors import BadRequest, HoldfastError, TooLarge, UnknownFrame
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Approvers, Decision, Interrupt, OnExpiry, Vote
+from holdfast.core.ladders import HandOverText, RemindText
 
 SUBPROTOCOL = "holdfast.v1"
 FRAME_MAX_BYTES = 256 * 1024  # either way; a snapshot comes in pages below it
@@ -144,6 +145,8 @@ class Gate(Frame, frozen=True, tag="gate"):
     expires: str | None = None
     on_expiry: OnExpiry = "deny"
     metadata: dict[str, Any] | None = None
+    #: What happens while nobody decides.
+    escalate: list[RemindText | HandOverText] = []
 
 
 class Patch(Frame, frozen=True, tag="patch"):

@@ -30,6 +30,7 @@ class Question(msgspec.Struct, frozen=True):
     message: str | None = None
     input: Any = None
     schema: dict[str, Any] | None = None
+    url: str | None = None
     expires_ms: int | None = None
     on_expiry: OnExpiry = "deny"
     approvers: Approvers | None = None
@@ -139,6 +140,7 @@ def shown_of(x: Execution, question: Question, operation: Operation, name: str) 
         autoContinue=question.auto_continue,
         metadata=question.metadata,
         ladder=rungs(question.escalate, now_ms),
+        url=question.url,
     )
 
 

@@ -65,8 +65,8 @@ class Call(Generic[Deps_co]):
         """Ask a human from inside the tool. While it waits, the worker is free and only steps of the body are kept."""
         return await self._within.ask(question, options)
 
-    async def form(self, message: str, schema: dict[str, Any], **options: Any) -> Result[Any]:
-        """Have a human fill in a form, from inside the tool."""
+    async def form(self, message: str, schema: dict[str, Any] | None = None, **options: Any) -> Result[Any]:
+        """Have a human fill in a form, or (`url=`) a page elsewhere, from inside the tool."""
         return await self._within.form(message, schema, options)
 
     async def gate(self, name: str, payload: Any = None, **options: Any) -> Result[Any]:
@@ -90,7 +90,7 @@ class Inside:
         progress: Callable[[Any], Awaitable[None]],
         step: Callable[[str, Callable[..., Any], tuple[Any, ...]], Awaitable[Any]],
         ask: Callable[[str, dict[str, Any]], Awaitable[Result[Any]]],
-        form: Callable[[str, dict[str, Any], dict[str, Any]], Awaitable[Result[Any]]],
+        form: Callable[[str, dict[str, Any] | None, dict[str, Any]], Awaitable[Result[Any]]],
         gate: Callable[[str, Any, dict[str, Any]], Awaitable[Result[Any]]],
     ) -> None:
         self.cancelled = cancelled

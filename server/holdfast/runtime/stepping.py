@@ -186,10 +186,18 @@ def question(text: str, options: dict[str, Any]) -> Question:
     return Question(kind="question", name="ask_human", message=text, input=shown, **rules(given))
 
 
-def form(message: str, schema: dict[str, Any], options: dict[str, Any]) -> Question:
-    """The question of `form(message, schema)`."""
-    shown = {"message": message, "schema": schema}
-    return Question(kind="form", name="form", message=message, input=shown, schema=schema, **rules(options))
+def form(message: str, schema: dict[str, Any] | None, options: dict[str, Any]) -> Question:
+    """The question of `form(message, schema)`, or of `form(message, url=…)`.
+
+    Raises:
+        TypeError: it is to be filled in both here and there, or nowhere.
+    """
+    given = dict(options)
+    url = given.pop("url", None)
+    if (schema is None) == (url is None):
+        raise TypeError("A form takes a schema, or the url of the page where it is filled in.")
+    shown = {"message": message, "schema": schema} if url is None else {"message": message, "url": url}
+    return Question(kind="form", name="form", message=message, input=shown, schema=schema, url=url, **rules(given))
 
 
 def gate(name: str, payload: Any, options: dict[str, Any]) -> Question:

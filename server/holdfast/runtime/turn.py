@@ -162,8 +162,12 @@ class Turn:
         x, asked = self._x, stepping.question(question, options)
         return Asked(x, "ask", "question", lambda key, place: asking.ask(x, asked, "ask", key, place))
 
-    def form(self, message: str, schema: dict[str, Any], **options: Any) -> Asked[Result[dict[str, Any]]]:
-        """Have a human fill in a form described by a JSON schema."""
+    def form(self, message: str, schema: dict[str, Any] | None = None, **options: Any) -> Asked[Result[dict[str, Any]]]:
+        """Have a human fill in a form described by a JSON schema: a flat object of plain fields.
+
+        With `url=` instead, have it filled in at that page: for passwords, payments, consents, which must not pass
+        through here. It is done when somebody entitled says so, which may be the page's own server (`approvers=`).
+        """
         x, asked = self._x, stepping.form(message, schema, options)
         return Asked(x, "form", "form", lambda key, place: asking.ask(x, asked, "form", key, place))
 

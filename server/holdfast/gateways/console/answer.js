@@ -114,7 +114,23 @@ const question = (interrupt, answer) => {
 
 // ---------------------------------------------------------------- form
 
+/** A page of somebody else's: where it leads is said in full, and nothing of what is entered there comes by here. */
+const elsewhere = ({ url }, answer) => {
+  const { protocol, host, hostname } = new URL(url);
+  const isSafe = protocol === "https:" || (protocol === "http:" && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname));
+  const link = isSafe
+    ? h("a", { class: "elsewhere", href: url, target: "_blank", rel: "noopener noreferrer" }, `Go to ${host}`)
+    : h("p", { class: "muted" }, `This page does not lead to ${protocol}//${host}.`);
+  const buttons = [
+    button("primary", "I have done it", () => answer({ action: "accept" })),
+    button("secondary", "Decline", () => answer({ action: "decline" })),
+  ];
+  const note = h("p", { class: "muted" }, "It is filled in there, and only there.");
+  return { node: h("div", null, h("p", null, link), note, h("div", { class: "buttons" }, buttons)) };
+};
+
 const form = (interrupt, answer, { tell }) => {
+  if (interrupt.url) return elsewhere(interrupt, answer);
   const { node, read } = fieldsOf(interrupt.responseSchema);
   const submit = (event) => {
     event.preventDefault();

@@ -13,6 +13,7 @@ from holdfast.commands import answering, gating
 from holdfast.core.durations import milliseconds
 from holdfast.core.errors import BadRequest, HoldfastError
 from holdfast.core.interrupts import Approvers, OnExpiry
+from holdfast.core.ladders import HandOverText, RemindText
 from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
 from holdfast.gateways.rest.interrupts import STATUS_OF, NewAnswer
 from holdfast.gateways.rest.streaming import HEADERS, MEDIA_TYPE, QUIET_S
@@ -35,6 +36,7 @@ class NewGate(msgspec.Struct, frozen=True, omit_defaults=True):
     expires: str | None = None
     on_expiry: OnExpiry = "deny"
     metadata: dict[str, Any] | None = None
+    escalate: list[RemindText | HandOverText] = []
     ref: str | None = None
 
 
@@ -51,6 +53,7 @@ async def request(exchange: Exchange) -> Reply:
         body.expires,
         body.on_expiry,
         body.metadata,
+        body.escalate,
     )
     gated = await gating.request(exchange.backend, exchange.principal, frame, VIA)
     return Reply(gated.gate, 201 if gated.created else 200)

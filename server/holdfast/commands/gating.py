@@ -17,9 +17,9 @@ from holdfast.core.durations import milliseconds
 from holdfast.core.errors import AlreadyExists, BadInput, NotFound
 from holdfast.core.gates import Asked
 from holdfast.core.identity import Principal, check
-from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.ladders import Ladder, checked
 from holdfast.core.session import SessionRecord
+from holdfast.core.turns import TurnRecord
 from holdfast.protocol.frames import Gate, Gated, GateShown
 from holdfast.store.door import Done, View
 
@@ -42,7 +42,7 @@ async def request(backend: Backend, principal: Principal, frame: Gate, via: str)
     asked = _asked(principal, frame)
     command = command_id(principal, frame.ref, body_of(frame))
     deed = _Requesting(principal, frame, asked, via)
-    need = Need(interrupts=(asked.interrupt,))
+    need = Need(turns=(asked.turn,))
     try:
         outcome = await attempt(backend, asked.session, command, deed.decide, need)
     except AlreadyExists:  # another process asked for it in the same moment: there it is
@@ -83,9 +83,9 @@ class _Requesting:
         self._via = via
         self._salt = secrets.token_hex(16)
 
-    def decide(self, view: View) -> Commit | InterruptRecord:
+    def decide(self, view: View) -> Commit | TurnRecord:
         session = self._session(view)
-        standing = view.interrupts.get(self._asked.interrupt)
+        standing = view.turns.get(self._asked.turn)
         if standing is not None:
             gates.check_same(standing, self._asked)
             return standing

@@ -44,6 +44,16 @@ class Asked(msgspec.Struct, frozen=True):
     escalate: Ladder = ()
 
     @property
+    def terms(self) -> dict[str, Any]:
+        """What an id stands for. Kept with the turn: others may be asked by the time that somebody asks again."""
+        return {
+            "name": self.name,
+            "payload": input_hash(self.payload),
+            "approvers": input_hash(msgspec.to_builtins(self.approvers)),
+            "on_expiry": self.on_expiry,
+        }
+
+    @property
     def turn(self) -> str:
         return ids.gate_turn_id(self.session, self.gate)
 
@@ -104,29 +114,19 @@ def opening(session: SessionRecord, principal: Principal, asked: Asked, now_ms: 
     return commit
 
 
-def check_same(record: InterruptRecord, asked: Asked) -> None:
+def check_same(turn: TurnRecord, asked: Asked) -> None:
     """Let pass who asks the same again: the same thing, of the same people, with the same outcome by default.
 
     Raises:
         GateReused: an old yes must not be taken for one to this (promise 6).
     """
-    shown = record.interrupt
-    differs = [
-        name
-        for name, was, now in (
-            ("name", shown.toolName, asked.name),
-            ("payload", shown.inputHash, input_hash(asked.payload)),
-            # Others may have been asked since: that is not what its requester said.
-            ("approvers", asked.approvers if shown.escalations else shown.approvers, asked.approvers),
-            ("on_expiry", shown.onExpiry, asked.on_expiry),
-        )
-        if was != now
-    ]
+    terms: dict[str, Any] = turn.input or {}
+    differs = [name for name, now in asked.terms.items() if terms.get(name) != now]
     if differs:
         raise GateReused(
             f"There is a gate {asked.gate!r} already, with another {' and '.join(differs)}. Take a new id.",
             id=asked.gate,
-            interrupt=record.id,
+            interrupt=asked.interrupt,
             differs=differs,
         )
 
@@ -150,6 +150,7 @@ def _turn(asked: Asked, principal: Principal, now_ms: int) -> TurnRecord:
         status="waiting",
         requester=Requester(principal.subject, principal.roles, principal.name),
         created_at_ms=now_ms,
+        input=asked.terms,
         message=ids.message_id(asked.turn),
         started=True,
         external=True,

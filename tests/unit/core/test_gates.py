@@ -85,19 +85,19 @@ def test_its_decision_ends_its_turn_in_the_same_commit() -> None:
     ],
 )
 def test_an_id_is_one_gate(other: dict[str, Any], differs: list[str]) -> None:
-    _, _, record, _ = opened()
+    _, turn, _, _ = opened()
     if not differs:
-        gates.check_same(record, asked(**other))
+        gates.check_same(turn, asked(**other))
         return
     with pytest.raises(GateReused) as refused:
-        gates.check_same(record, asked(**other))
+        gates.check_same(turn, asked(**other))
     assert refused.value.details["differs"] == differs
 
 
 def test_the_requester_is_named_where_that_one_may_not_answer() -> None:
-    _, _, record, _ = opened(asked(approvers=Approvers(roles=("ops",), not_requester=True)))
+    _, turn, record, _ = opened(asked(approvers=Approvers(roles=("ops",), not_requester=True)))
     assert record.interrupt.requester == "alice"
-    gates.check_same(record, asked(approvers=Approvers(roles=("ops",), not_requester=True)))
+    gates.check_same(turn, asked(approvers=Approvers(roles=("ops",), not_requester=True)))
 
 
 def test_a_session_has_so_many_open_gates_and_no_more() -> None:

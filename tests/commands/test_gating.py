@@ -178,6 +178,15 @@ async def test_who_may_not_is_refused(scene: Scene) -> None:
         await decide(scene.backend, shown, ALICE)
 
 
+async def test_who_may_only_ask_is_told_how_it_stands_by_asking(backend: Backend) -> None:
+    script = Principal("ci", can=("send",))
+    shown = (await ask(backend, script)).gate
+    won = await decide(backend, shown)
+    assert (await ask(backend, script, ref="g2")).gate.decision == won.decision
+    with pytest.raises(Forbidden):
+        await gating.read(backend, script, "deploy-42")
+
+
 @pytest.mark.parametrize(
     ("more", "error"),
     [

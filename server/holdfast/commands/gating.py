@@ -17,6 +17,7 @@ from holdfast.core.durations import milliseconds
 from holdfast.core.errors import AlreadyExists, BadInput, NotFound
 from holdfast.core.gates import Asked
 from holdfast.core.identity import Principal, check
+from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.ladders import Ladder, checked
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
@@ -48,7 +49,8 @@ async def request(backend: Backend, principal: Principal, frame: Gate, via: str)
     except AlreadyExists:  # another process asked for it in the same moment: there it is
         outcome = await attempt(backend, asked.session, command, deed.decide, need)
     created = isinstance(outcome, Done) and not outcome.again
-    return Gated(frame.ref, created, await read(backend, principal, asked.interrupt))
+    view = await backend.door.read(asked.session, interrupts=(asked.interrupt,))
+    return Gated(frame.ref, created, _shown(view, principal, *existing_interrupt(view, asked.interrupt)))
 
 
 async def read(backend: Backend, principal: Principal, gate: str, session: str | None = None) -> GateShown:
@@ -64,13 +66,9 @@ async def read(backend: Backend, principal: Principal, gate: str, session: str |
     found, record = existing_interrupt(view, own_id)
     if not decisions.entitled(principal, found, record):
         _check_visible(principal, found)
-    name = gates.name_of(record)
-    if name is None:
+    if gates.name_of(record) is None:
         raise _no_such_gate(gate)
-    can_answer = decisions.may_still_answer(principal, found, record)
-    return GateShown(
-        name, found.id, record.interrupt, record.status, can_answer, view.epoch, view.head, record.decision
-    )
+    return _shown(view, principal, found, record)
 
 
 class _Requesting:
@@ -102,6 +100,19 @@ class _Requesting:
             raise no_such_session()
         check(self._principal, "send", self._asked.session, {self._principal.subject: "owner"})
         return gates.own_session(self._asked, self._salt, self._principal, view.now_ms)
+
+
+def _shown(view: View, principal: Principal, session: SessionRecord, record: InterruptRecord) -> GateShown:
+    return GateShown(
+        gates.name_of(record) or record.id,
+        session.id,
+        record.interrupt,
+        record.status,
+        decisions.may_still_answer(principal, session, record),
+        view.epoch,
+        view.head,
+        record.decision,
+    )
 
 
 def _asked(principal: Principal, frame: Gate) -> Asked:

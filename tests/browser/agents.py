@@ -78,6 +78,8 @@ async def desk(turn: Turn) -> None:
             continue
         elif name.startswith("refund-"):
             result = await turn.call(refund, name.removeprefix("refund-"), 99.0)
+        elif name == "connect":
+            result = await turn.form("Connect your calendar.", url="https://auth.example.com:8443/authorize?state=x")
         else:
             continue
         await turn.write(f"{result.value}\n\n" if result.ok else f"Not done: {result.reason or result.status}.\n\n")

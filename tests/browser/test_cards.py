@@ -114,3 +114,18 @@ def test_axe_finds_nothing_serious_on_a_full_card(
     expect(card(page)).to_contain_text("1 of 2 approved")
     assert findings(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_form_elsewhere_says_where_it_leads_and_takes_nothing(
+    desk: Desk, device: Device, size: dict[str, int]
+) -> None:
+    page = device(desk.link("alice"), size)
+    begin(page, "connect")
+    link = card(page).get_by_role("link", name="Go to auth.example.com:8443")
+    expect(link).to_have_attribute("href", "https://auth.example.com:8443/authorize?state=x")
+    expect(link).to_have_attribute("rel", "noopener noreferrer")
+    expect(card(page).get_by_role("textbox")).to_have_count(0)
+    assert findings(page) == []
+    button(card(page), "I have done it").click()
+    expect(card(page)).to_contain_text("Answered")

@@ -51,6 +51,6 @@ class Deadlines:
             await self._connection.execute("ZREM", self._keys.dead(partition), name)
         return dead
 
-    async def settled(self, partition: int, name: str) -> None:
-        """Forget its failures: the next deadline of this name is another one."""
-        await self._connection.execute("HDEL", self._keys.failing(partition), name)
+    async def settled(self, partition: int, *names: str) -> None:
+        """Forget their failures: the next deadline of such a name is another one."""
+        await self._connection.execute("HDEL", self._keys.failing(partition), *names)

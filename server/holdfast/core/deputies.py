@@ -17,6 +17,9 @@ from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.people import Away, may_in_principle
 from holdfast.core.session import SessionRecord
 
+#: What a token says that is not made for some sessions only: one that is must not reach further for a deputy.
+EVERYWHERE = {"mine", "*"}
+
 
 def stands_in(
     principal: Principal, absent: Sequence[Away], session: SessionRecord, record: InterruptRecord, now_ms: int
@@ -24,6 +27,8 @@ def stands_in(
     """As whom a deputy may answer now: the first of the absent who might. None: for nobody."""
     shown = record.interrupt
     if not principal.has("answer") or not may_in_principle(shown, principal.subject):
+        return None
+    if not (principal.within(session=session.id, members=session.members) or EVERYWHERE & set(principal.sessions)):
         return None
     for absence in absent:
         if absence.deputy != principal.subject or absence.until <= now_ms:

@@ -40,6 +40,8 @@ def as_whom(who: Principal, shown: InterruptRecord, *absent: Away) -> By | None:
         (DAN, asked(), replace(FAY, roles=()), None),  # she could not have answered herself
         (DAN, asked(), replace(FAY, can=("read",)), None),
         (Principal("dan", can=("read",)), asked(), FAY, None),  # he may not answer at all
+        (Principal("dan", sessions=("s_other",)), asked(), FAY, None),  # a token for something else
+        (Principal("dan", sessions=("s",)), asked(), FAY, replace(FOR_FAY, name=None)),
         (DAN, asked(Approvers(("finance",), not_requester=True), requester="dan"), FAY, None),
         (DAN, asked(Approvers(("finance",), not_requester=True), requester="fay"), FAY, None),
         (DAN, asked(Approvers(("finance",), not_requester=True), requester="alice"), FAY, FOR_FAY),

@@ -37,7 +37,8 @@ const by = ({ id, decision, votes = [] }, subject) => {
   if (kind !== "person") return kind === "policy" ? ` by the rule ${name ?? visible(whom)}` : "";
   const same = votes.filter((vote) => vote.approved === decision.payload?.approved && vote.by.id !== whom);
   const others = same.map((vote) => nameOf(vote.by, subject));
-  const through = actor ? ` through ${actor}` : "";
+  const instead = decision.by.deputyFor ? ` for ${visible(decision.by.deputyFor)}` : "";
+  const through = `${actor ? ` through ${actor}` : ""}${instead}`;
   if (whom !== subject) return ` by ${together([...others, `${name ?? visible(whom)}${through}`])}`;
   return ` by ${together([...others, `${name ?? "you"}${through}`])} on ${sessionStorage.getItem(HERE + id) ? "this" : "another"} device`;
 };

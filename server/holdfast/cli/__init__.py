@@ -1,4 +1,4 @@
-"""The command line: `holdfast serve | worker | dev | token | doctor | policy | turns | audit`."""
+"""The command line: `holdfast serve | worker | dev | token | doctor | policy | turns | schedules | audit`."""
 
 from __future__ import annotations
 
@@ -184,12 +184,14 @@ def _add_commands() -> None:
     from holdfast.cli.links import link
     from holdfast.cli.notices import notices
     from holdfast.cli.policy import policy
+    from holdfast.cli.schedules import schedules
     from holdfast.cli.turns import turns
 
     main.add_command(audit)
     main.add_command(link)
     main.add_command(notices)
     main.add_command(policy)
+    main.add_command(schedules)
     main.add_command(turns)
     for command in device_cli.commands:
         main.add_command(command)

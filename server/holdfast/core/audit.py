@@ -25,6 +25,8 @@ Action = Literal[
     "turn.cancelled",
     "turn.continued",
     "turn.retried",
+    "schedule.created",
+    "schedule.cancelled",
     "tool.allowed",
     "tool.denied",
 ]

@@ -88,10 +88,14 @@ class Commit(msgspec.Struct):
     creates: bool = False
     #: The session ends here: a tombstone stays, and nothing is ever committed to it again (rule g).
     buries: bool = False
+    #: It writes to a shelf of schedules, which needs no session's life.
+    on_shelf: bool = False
     #: Records to set, each as read and then changed: its `version` is what must still stand (0: must not exist).
     puts: list[Record] = msgspec.field(default_factory=list[Record])
     #: Records that must still stand as read, though they are not set: (record).
     guards: list[Record] = msgspec.field(default_factory=list[Record])
+    #: Records to take away, each as read: what guards the others guards these.
+    removes: list[Record] = msgspec.field(default_factory=list[Record])
     #: Names of deadlines that must have come.
     due: list[str] = msgspec.field(default_factory=list[str])
     #: In the order in which everybody will see them.

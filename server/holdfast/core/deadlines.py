@@ -11,14 +11,15 @@ from holdfast.core.errors import BadRequest
 #:   expire   an interrupt's deadline            lease    a worker's right to run a turn
 #:   timer    a turn's sleep is over           erase    a deleted session is to be erased, piece by piece
 #:   claim    a device's right to do a call    rung     the next thing to do about what nobody decides
-DeadlineKind = Literal["expire", "lease", "timer", "erase", "claim", "rung"]
+#:   schedule a schedule is to fire, or to be forgotten
+DeadlineKind = Literal["expire", "lease", "timer", "erase", "claim", "rung", "schedule"]
 
 
 class Deadline(msgspec.Struct, frozen=True):
     """One thing to be settled when its time has come."""
 
     kind: DeadlineKind
-    #: An interrupt (expire, claim, rung), a turn (lease, timer) or a session (erase).
+    #: An interrupt (expire, claim, rung), a turn (lease, timer), a session (erase) or a schedule.
     id: str
     #: When, by the store's clock …
     due_ms: int | None = None

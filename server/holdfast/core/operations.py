@@ -14,7 +14,19 @@ OPERATIONS_MAX_BYTES = 8 * 1024 * 1024  # a turn, all operations together
 
 #: What an author asked for. `text` is what the agent wrote between two others; `first` is which of several won.
 OperationKind = Literal[
-    "tool", "client_tool", "step", "stream", "ask", "form", "gate", "sleep", "text", "observed", "first", "notify"
+    "tool",
+    "client_tool",
+    "step",
+    "stream",
+    "ask",
+    "form",
+    "gate",
+    "sleep",
+    "text",
+    "observed",
+    "first",
+    "notify",
+    "schedule",
 ]
 #:   waiting   an interrupt or a deadline is open for it, or was and has not been carried on yet
 #:   started   its effect may have happened (written before execute)

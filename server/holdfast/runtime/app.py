@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar, overload
 
+import msgspec
+
+from holdfast.commands import calendar
+from holdfast.commands.scheduling import Declared
+from holdfast.core.durations import Duration
 from holdfast.core.manifests import AgentManifest
 from holdfast.core.modes import MODES, Mode, checked
 from holdfast.core.policies import Verdict
+from holdfast.core.schedules import NAME, Plan
 from holdfast.runtime.hooks import Hook, HookFunction, hook_of
+from holdfast.runtime.planning import SCHEDULER, session_of_handler, timing
 from holdfast.runtime.policies import Policies, PolicySource
 from holdfast.runtime.tools import Tool
 from holdfast.runtime.turn import Turn
+from holdfast.store.manifests import natural
 
 F = TypeVar("F", bound=Callable[[Turn], Awaitable[Any]])
 Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
+
+
+class Scheduled(msgspec.Struct, frozen=True):
+    """A schedule that the app's code declares."""
+
+    name: str
+    plan: Plan
+    owner: str
 
 
 class Agent:
@@ -68,6 +85,8 @@ class App:
         self.agents: dict[str, Agent] = {}
         #: By name.
         self.hooks: dict[str, Hook] = {}
+        #: By name.
+        self.schedules: dict[str, Scheduled] = {}
 
     def agent(
         self,
@@ -138,6 +157,69 @@ class App:
 
         return register if function is None else register(function)
 
+    def schedule(
+        self,
+        name: str,
+        *,
+        agent: str,
+        delay: Duration | None = None,
+        at: datetime | None = None,
+        cron: str | None = None,
+        timezone: str = "UTC",
+        session: str | None = None,
+        input: Any = None,
+        message: str | None = None,
+        owner: str = SCHEDULER,
+    ) -> None:
+        """Declare turns that start by themselves: once (`delay`, `at`), or at all instants of a `cron` expression.
+
+        They start in a new session each, or in `session`, one behind the other. The owner is whose rights they have.
+        What is declared when a worker starts counts: a changed schedule begins anew, one that is gone is dropped.
+
+        Raises:
+            ValueError: the name is taken or none, or not exactly one of `delay`, `at` and `cron` is given.
+            BadInput: the cron expression or the time zone is none.
+        """
+        if name in self.schedules or not NAME.fullmatch(name):
+            raise ValueError(f"{name!r}: a schedule's name is taken once, and has 1 to 100 letters, digits or _.:-")
+        when, delay_ms = timing(delay, at, cron, timezone)
+        calendar.next_after(when, 0)  # what cannot be read is said where it is written
+        plan = Plan(agent, when, session, input, message, delay_ms)
+        self.schedules[name] = Scheduled(name, plan, owner)
+
+    def scheduled(
+        self,
+        cron: str,
+        *,
+        name: str | None = None,
+        timezone: str = "UTC",
+        tools: Sequence[Tool[..., Any]] = (),
+        version: str = "1",
+        owner: str = SCHEDULER,
+    ) -> Callable[[F], F]:
+        """Register an `async def handler(turn)` that runs at all instants of a cron expression.
+
+        It is an agent like any other, under the function's name. Its turns run in one session, one behind the other.
+        """
+
+        def register(function: F) -> F:
+            own = name or getattr(function, "__name__", "")
+            self.add_agent(own, function, tools=tools, version=version)
+            self.schedule(own, agent=own, cron=cron, timezone=timezone, session=session_of_handler(own), owner=owner)
+            return function
+
+        return register
+
+    def declared(self) -> tuple[list[Declared], dict[str, str]]:
+        """The schedules, with the version of the code that declares them; and the newest version of each agent."""
+        newest: dict[str, str] = {}
+        for agent in sorted(self.agents.values(), key=lambda one: natural(one.version)):
+            newest[agent.name] = agent.version
+        told = [
+            Declared(one.name, one.plan, one.owner, newest.get(one.plan.agent, "")) for one in self.schedules.values()
+        ]
+        return told, newest
+
     def with_deps(self, deps: Any) -> App:
         """The same agents, given these deps instead of the lifespan's: for tests."""
 
@@ -148,6 +230,7 @@ class App:
         app = App(lifespan=given)
         app.default_verdict, app.policies, app.agents = self.default_verdict, self.policies, self.agents
         app.hooks = self.hooks
+        app.schedules = self.schedules
         return app
 
     @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import structlog
 
+from holdfast.commands.backend import Backend
 from holdfast.core.errors import HoldfastError, ReplayDiverged
 from holdfast.core.events import ChunkWritten, TurnProgress
 from holdfast.core.operations import OperationKind
@@ -51,6 +52,8 @@ class Environment(msgspec.Struct, frozen=True):
     default_verdict: Verdict
     #: Asked before each call that is judged: files may have changed.
     policies: Policies
+    #: For what is not the turn's own: schedules.
+    backend: Backend
     #: Told of every run of a tool's function.
     executed: Callable[[str, dict[str, Any]], None]
 

@@ -11,8 +11,9 @@ from holdfast.core import notices
 from holdfast.core.durations import Duration, instant_ms, milliseconds
 from holdfast.core.interrupts import Interrupt
 from holdfast.core.messages import Message
+from holdfast.core.schedules import Plan
 from holdfast.core.turns import Requester
-from holdfast.runtime import asking, racing, sharing, steering, stepping
+from holdfast.runtime import asking, planning, racing, sharing, steering, stepping
 from holdfast.runtime.calling import ToolCall
 from holdfast.runtime.deciding import Reply
 from holdfast.runtime.execution import Asked, Execution
@@ -210,6 +211,37 @@ class Turn:
         x, names = self._x, (to,) if isinstance(to, str) else tuple(to)
         notices.check_said(text, names)
         return Asked(x, "notify", "notify", lambda key, place: stepping.notify(x, key, place, text, names))
+
+    def schedule(
+        self,
+        name: str,
+        *,
+        delay: Duration | None = None,
+        at: datetime | None = None,
+        cron: str | None = None,
+        timezone: str = "UTC",
+        agent: str | None = None,
+        session: str | None = None,
+        input: Any = None,
+        message: str | None = None,
+    ) -> Asked[str]:
+        """Have turns start by themselves later. Gives the name by which `unschedule` cancels that.
+
+        Without `agent` and `session` they start in this session; with an agent alone, in a new session each. They have
+        the rights of whoever caused this turn.
+
+        Raises ValueError when not exactly one of `delay`, `at` and `cron` is given.
+        """
+        x = self._x
+        when, delay_ms = planning.timing(delay, at, cron, timezone)
+        here = session or (x.turn.session if agent is None else None)
+        plan = Plan(agent or x.turn.agent, when, here, input, message, delay_ms)
+        return Asked(x, "schedule", name, lambda key, place: planning.schedule(x, key, place, plan))
+
+    def unschedule(self, name: str) -> Asked[bool]:
+        """Cancel what `schedule` made; whether it would still have fired."""
+        x = self._x
+        return Asked(x, "schedule", "cancel", lambda key, place: planning.unschedule(x, key, place, name))
 
     @overload
     async def all(self, a: Asked[A], b: Asked[B], /) -> tuple[A, B]: ...

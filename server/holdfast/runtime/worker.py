@@ -16,6 +16,8 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
+from holdfast.commands import scheduling
+from holdfast.commands.backend import Backend
 from holdfast.core import takeover, turns
 from holdfast.core.commit import Commit
 from holdfast.core.errors import HoldfastError
@@ -70,6 +72,7 @@ class Worker:
         self._policies = policies or app.policies
         self._executed = executed
         self._beside = beside
+        self._backend = Backend(door, logs, manifests)
         self._retain_events = retain_events
         self._histories = Histories(logs)
         self._jobs = Jobs(door.connection, door.keys)
@@ -85,7 +88,7 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`. Then what is under way is recorded, and every turn is anybody's again."""
         async with self._app.running() as deps, asyncio.TaskGroup() as tasks:
-            environment = Environment(deps, self._app.default_verdict, self._policies, self._executed)
+            environment = Environment(deps, self._app.default_verdict, self._policies, self._backend, self._executed)
             others = [tasks.create_task(self._serve())]
             if self._beside is not None:
                 others.append(tasks.create_task(self._beside(deps)))
@@ -213,6 +216,7 @@ class Worker:
                 if not registered:
                     for agent in self._app.agents.values():
                         await self._manifests.register(agent.manifest)
+                    await self._declare()
                     registered = True
                 await self._manifests.serve(list(self._app.agents))
                 backoff.reset()
@@ -223,6 +227,14 @@ class Worker:
             except Exception:  # a heartbeat must not end what it speaks for
                 log.exception("the agents could not be registered")
                 await asyncio.sleep(backoff.next_s())
+
+    async def _declare(self) -> None:
+        try:
+            await scheduling.declare(self._backend, *self._app.declared())
+        except HoldfastError as error:
+            if error.retry:
+                raise
+            log.error("schedule not declared", why=str(error), **error.details)
 
     async def _drain(self) -> None:
         """Have every run record what is under way; after the grace, leave it in doubt."""

@@ -22,6 +22,7 @@ from holdfast.core.errors import RefReused, StoreUnavailable, StoreUnusable
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.operations import Operation
 from holdfast.core.records import Record
+from holdfast.core.schedules import ScheduleRecord
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.store.connection import Connection, Script
@@ -44,7 +45,7 @@ COMMIT, READ, LOG, CLAIM = script("commit"), script("read"), script("log"), scri
 SCRIPTS = (CLAIM, COMMIT, READ, LOG)
 
 _records: dict[type[Record], msgspec.json.Decoder[Record]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (SessionRecord, TurnRecord, InterruptRecord, Document)
+    kind: msgspec.json.Decoder(kind) for kind in (SessionRecord, TurnRecord, InterruptRecord, Document, ScheduleRecord)
 }
 _operations = msgspec.json.Decoder(Operation)
 

@@ -45,7 +45,7 @@ class Instructions:
                 epoch,
                 keys.channel(session),
                 keys.wake_channel(partition),
-                "new" if commit.creates else "alive",
+                _life(commit),
             ],
         )
         said.arguments.extend(_name(commit))
@@ -55,6 +55,13 @@ class Instructions:
         _say_sets(said, commit, keys, partition)
         _say_entries(said, commit, keys, partition)
         return said
+
+
+def _life(commit: Commit) -> str:
+    """What its session must be."""
+    if commit.on_shelf:
+        return "any"
+    return "new" if commit.creates else "alive"
 
 
 def _name(commit: Commit) -> list[str | bytes | int]:
@@ -75,12 +82,14 @@ def _nudge(commit: Commit) -> str:
 
 def _say_records(said: Instructions, commit: Commit, keys: Keys) -> None:
     home = keys.session(commit.session)
-    for record in (*commit.puts, *commit.guards):
+    for record in (*commit.puts, *commit.guards, *commit.removes):
         said.say("version", home, field(record.kind, record.id), record.version)
     for record in commit.puts:
         said.say("set", home, field(record.kind, record.id), stored(record))
         if isinstance(record, InterruptRecord) and record.version == 0:
             _say_call(said, record.interrupt, home)
+    for record in commit.removes:
+        said.say("unset", home, field(record.kind, record.id))
     for turn, fence in commit.fences.items():
         if fence is None:
             said.say("let_go", home, turn)

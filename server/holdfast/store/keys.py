@@ -41,6 +41,9 @@ trimmed), `rec` (its record), `t:TURN` and `i:INTERRUPT` (records: version, blan
 of that kind of that tool call), `w:TURN` (its worker's fence, the number of the last commit under it, and that commit's
 first, last, at).
 
+A shelf of schedules (`schedules.0` to `schedules.15`, by name) is such a hash too, without a life of its own: `seq`,
+`at` and `x:NAME` (records). A schedule stays until it is cancelled or done, and then a week.
+
 Channels: `hf:{7}:s:ID` (events as they happen), `hf:{7}:wake` (workers of the partition: look).
 """
 
@@ -51,7 +54,7 @@ from holdfast.core.records import RecordKind
 
 PARTITIONS = 16  # of a new store; enough for any cluster that one deployment needs
 
-_FIELD: dict[RecordKind, str] = {"session": "rec", "turn": "t:", "interrupt": "i:", "state": "state"}
+_FIELD: dict[RecordKind, str] = {"session": "rec", "turn": "t:", "interrupt": "i:", "state": "state", "schedule": "x:"}
 
 
 class Keys:

@@ -33,7 +33,7 @@ class Registry(msgspec.Struct, frozen=True):
     def versions(self, agent: str) -> list[AgentManifest]:
         """What is known of an agent: what is served before what is not, and then the newest first."""
         known = [one for one in self.manifests.values() if one.agent == agent]
-        return sorted(known, key=lambda one: (self.is_served(one.queue), _natural(one.version)), reverse=True)
+        return sorted(known, key=lambda one: (self.is_served(one.queue), natural(one.version)), reverse=True)
 
     def is_served(self, queue: str) -> bool:
         return self.now_ms - self.served_ms.get(queue, 0) < SERVED_MS
@@ -114,7 +114,7 @@ def _pairs(rows: list[bytes]) -> list[tuple[bytes, bytes]]:
     return list(zip(rows[::2], rows[1::2], strict=True))
 
 
-def _natural(version: str) -> list[tuple[int, int, str]]:
+def natural(version: str) -> list[tuple[int, int, str]]:
     """Numbers in a version are compared as numbers: 10 comes after 9."""
     parts = re.findall(r"\d+|\D+", version)
     return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]

@@ -13,6 +13,7 @@ from holdfast.commands.leaving import Absence
 from holdfast.commands.notices import DeadNotices, Replayed
 from holdfast.commands.patching import StateShown
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot, TurnShown
+from holdfast.commands.scheduling import SchedulePage, ScheduleShown
 from holdfast.gateways.links.token import Link
 from holdfast.gateways.minting import Minted, Wanted
 from holdfast.gateways.rest import (
@@ -24,6 +25,7 @@ from holdfast.gateways.rest import (
     links,
     notices,
     people,
+    schedules,
     sessions,
     state,
     tokens,
@@ -296,6 +298,29 @@ ROUTES: tuple[Route, ...] = (
         summary="Mint a token, within your own rights.",
         body=Wanted,
         replies={201: Minted},
+    ),
+    Route(
+        method="POST",
+        path="/v1/schedules",
+        handler=schedules.create,
+        summary="Have turns start by themselves: after a delay, at an instant, or at those of a cron expression.",
+        body=schedules.NewSchedule,
+        replies={201: ScheduleShown},
+    ),
+    Route(
+        method="GET",
+        path="/v1/schedules",
+        handler=schedules.schedules,
+        summary="Schedules, by name: your own; all of them for operators and admins.",
+        replies={200: SchedulePage},
+        query=PAGED,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/schedules/{name}",
+        handler=schedules.cancel,
+        summary="Cancel a schedule: it fires no more.",
+        replies={200: ScheduleShown},
     ),
     Route(
         method="GET",

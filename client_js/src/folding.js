@@ -111,7 +111,8 @@ const turn = (change) => (state, event, first, at) => {
   return { ...state, turns: { ...state.turns, [id]: turn } };
 };
 
-const queued = turn(() => ({ status: "queued" }));
+// One that failed is queued again when it is retried.
+const queued = turn(() => ({ status: "queued", end: null, result: null, error: null, by: null, finishedAt: null }));
 
 const finished = turn(({ status: end, result, error, by }, finishedAt) => ({
   status: "finished",

@@ -147,7 +147,7 @@ def test_server_and_worker_apart(agent: str, store_url: str) -> None:
         wait_for(lambda: ask(url, token, "GET", f"/v1/turns/{turn}")["status"] == "waiting", "it waits")
         mine = {"HOLDFAST_URL": url, "HOLDFAST_TOKEN": token}
         assert run("turns", "list", **mine).stdout.startswith(f"{turn}  waiting")
-        assert json.loads(run("turns", "show", turn, **mine).stdout)["agent"] == "asker"
+        assert json.loads(run("turns", "show", "--json", turn, **mine).stdout)["agent"] == "asker"
         assert run("turns", "cancel", turn, **mine).stdout == "finished\n"
         late = run("turns", "retry", turn, **mine)
         assert (late.returncode, "conflict" in late.stderr) == (1, True)

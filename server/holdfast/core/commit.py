@@ -104,6 +104,8 @@ class Commit(msgspec.Struct):
     erases: list[int] = msgspec.field(default_factory=list[int])
     trim: Trim | None = None
     operations: list[Operation] = msgspec.field(default_factory=list[Operation])
+    #: Operations whose record goes: they are asked for anew.
+    forgets: list[Operation] = msgspec.field(default_factory=list[Operation])
     set_deadlines: list[Deadline] = msgspec.field(default_factory=list[Deadline])
     drop_deadlines: list[str] = msgspec.field(default_factory=list[str])
     jobs: list[Job] = msgspec.field(default_factory=list[Job])

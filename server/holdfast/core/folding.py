@@ -270,7 +270,9 @@ def _chunk(state: State, seq: int, at: int, event: ChunkWritten) -> None:
 
 
 def _queued(state: State, seq: int, _at: int, event: TurnQueued) -> None:
-    _turn(state, seq, event).status = "queued"
+    turn = _turn(state, seq, event)
+    turn.status, turn.end, turn.result, turn.error = "queued", None, None, None  # it may have failed before
+    turn.by, turn.finishedAt = None, None
     if placed := state.messages.get(event.cause or ""):
         placed.place.turn = event.turn
 

@@ -78,6 +78,9 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     #: How often its body was begun.
     attempts: int = 0
+    #: When it was first recorded, and when it was done.
+    begun_ms: int | None = None
+    done_ms: int | None = None
 
     @property
     def edited(self) -> bool:

@@ -40,7 +40,11 @@ LAPSES_MAX = 10  # workers that one turn may cost at the same place before an op
 LEASE_MS = 12_000  # three missed heartbeats; a turn is taken over at most 15 s after its worker was killed
 
 TurnStatus = Literal["queued", "ready", "running", "waiting", "blocked", "finished"]
-Step = Literal["promote", "take", "wait", "hold", "resume", "release", "block", "retry", "finish", "cancel"]
+Step = Literal["promote", "take", "wait", "hold", "resume", "release", "block", "retry", "finish", "cancel", "reopen"]
+
+#: How turns are listed: those that have not ended, those that failed and may be retried, and the others.
+TurnGroup = Literal["open", "failed", "ended"]
+TURN_GROUPS: tuple[TurnGroup, ...] = ("open", "failed", "ended")
 
 TRANSITIONS: dict[tuple[TurnStatus, Step], TurnStatus] = {
     ("queued", "promote"): "ready",  # the turn before it ended
@@ -61,6 +65,7 @@ TRANSITIONS: dict[tuple[TurnStatus, Step], TurnStatus] = {
     ("blocked", "take"): "running",  # a worker of its version appeared
     ("blocked", "retry"): "ready",
     ("blocked", "cancel"): "finished",
+    ("finished", "reopen"): "queued",  # it failed, and an operator retries it: what is recorded stays
 }
 
 
@@ -130,6 +135,8 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     #: How often it was taken: the number of its next fence.
     takes: int = 0
     started: bool = False
+    #: It had failed, and has not been taken since it was retried.
+    reopened: bool = False
     #: Where its `turn.started` stands in the log, once its worker has noted it. A hint: the core has no use for it.
     begins: int | None = None
     #: It is a gate's, and waits from its beginning: no worker runs it, and its decision ends it.
@@ -161,6 +168,12 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
         return self.held and (self.race or len(self.open) == 1)
 
     @property
+    def group(self) -> TurnGroup:
+        if self.status != "finished":
+            return "open"
+        return "failed" if self.end == "failed" else "ended"
+
+    @property
     def queue(self) -> str:
         return f"{self.agent}@{self.agent_version}"
 
@@ -181,9 +194,9 @@ def take(turn: TurnRecord, epoch: str, lease_ms: int = LEASE_MS) -> tuple[Commit
     events: list[Event] = []
     if not turn.started:
         events.append(TurnStarted(turn=turn.id, agent=turn.agent, message=turn.message))
-    elif turn.status == "blocked":
+    elif turn.status == "blocked" or turn.reopened:
         events.append(TurnResumed(turn=turn.id))
-    taken = replace(turn, status=_step(turn, "take"), takes=number, started=True, blocked=None)
+    taken = replace(turn, reopened=False, status=_step(turn, "take"), takes=number, started=True, blocked=None)
     commit = Commit(
         turn.session,
         "take",

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from holdfast.core.errors import LimitReached, ReplayDiverged
 from holdfast.core.interrupts import InterruptRecord
@@ -25,6 +26,7 @@ class Journal:
         self.operations = operations
         self.interrupts = interrupts
         self._bytes = sum(_size(operation) for operation in operations.values())
+        self._begun = {one.key: one.begun_ms for one in operations.values() if one.begun_ms is not None}
         #: Operations begun by the agent's function in this run.
         self.place = 0
         #: Observed values (time, randomness) that the next commit records.
@@ -100,6 +102,11 @@ class Journal:
         known = {key for keys in self._keys_at.values() for key in keys}
         if missing := known - self._reached:
             raise ReplayDiverged(f"The code ended without asking for {', '.join(sorted(missing))}.")
+
+    def timed(self, operation: Operation, now_ms: int) -> Operation:
+        """The operation as it is committed: with when it was first recorded, and when it was done."""
+        begun_ms = self._begun.setdefault(operation.key, now_ms)
+        return replace(operation, begun_ms=begun_ms, done_ms=now_ms if operation.status == "done" else None)
 
     def record(self, *operations: Operation) -> None:
         """These have been committed."""

@@ -197,6 +197,8 @@ class TurnWriter:
             commit.events[:0] = streamed
             if journal is not None and journal.observed:
                 commit.operations.extend(journal.observed)
+            if journal is not None:
+                commit.operations = [journal.timed(one, self.now_ms()) for one in commit.operations]
             done = await self._settle(commit, await self._send(commit))
             if done is not None:
                 if journal is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from holdfast.core.deadlines import member
+from holdfast.core.ids import session_of
+from holdfast.core.turns import TURN_GROUPS
 from holdfast.store.connection import Connection
 from holdfast.store.keys import Keys
 
@@ -32,7 +34,9 @@ async def erase_piece(connection: Connection, keys: Keys, session: str) -> bool:
 
 async def _erase(connection: Connection, keys: Keys, home: str, fields: list[str]) -> None:
     # The turns' operations first: their names are in these fields.
-    operations = [keys.operations(name[2:]) for name in fields if name.startswith("t:")]
-    if operations:
-        await connection.execute("UNLINK", *operations)
+    turns = [name[2:] for name in fields if name.startswith("t:")]
+    if turns:
+        await connection.execute("UNLINK", *(keys.operations(turn) for turn in turns))
+        for group in TURN_GROUPS:
+            await connection.execute("ZREM", keys.turns(keys.partition(session_of(turns[0])), group), *turns)
     await connection.execute("HDEL", home, *fields)

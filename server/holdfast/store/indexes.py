@@ -11,6 +11,7 @@ import asyncio
 import msgspec
 
 from holdfast.core.errors import BadRequest
+from holdfast.core.turns import TurnGroup
 from holdfast.store.connection import Connection
 from holdfast.store.keys import Keys
 
@@ -48,6 +49,11 @@ class Indexes:
     async def sessions_of(self, subject: str, after: Entry | None, limit: int) -> list[Entry]:
         """The sessions of one person, the last written first."""
         names = [self._keys.sessions_of(one, subject) for one in self._partitions]
+        return await self._merged(names, after, limit)
+
+    async def turns(self, groups: tuple[TurnGroup, ...], after: Entry | None, limit: int) -> list[Entry]:
+        """Turns of these groups, the last written first."""
+        names = [self._keys.turns(one, group) for one in self._partitions for group in groups]
         return await self._merged(names, after, limit)
 
     async def inbox(self, after: Entry | None, limit: int) -> list[Entry]:

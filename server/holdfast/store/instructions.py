@@ -10,6 +10,7 @@ from holdfast.core.errors import LimitReached, TooLarge
 from holdfast.core.events import EVENT_MAX_BYTES, encode
 from holdfast.core.interrupts import Interrupt, InterruptRecord
 from holdfast.core.records import Record
+from holdfast.core.turns import TURN_GROUPS, TurnRecord
 from holdfast.store.keys import Keys, call_field, field
 
 ERASED_MAX = 1_000  # positions of the log that one commit may erase: more would hold up the store
@@ -97,6 +98,8 @@ def _say_records(said: Instructions, commit: Commit, keys: Keys) -> None:
             said.say("set", home, f"w:{turn}", f"{fence} 0 0 0 0")
     for operation in commit.operations:
         said.say("set", keys.operations(operation.turn), operation.key, _json.encode(operation))
+    for operation in commit.forgets:
+        said.say("unset", keys.operations(operation.turn), operation.key)
 
 
 def _say_call(said: Instructions, shown: Interrupt, home: str) -> None:
@@ -132,7 +135,16 @@ def _say_sets(said: Instructions, commit: Commit, keys: Keys, partition: int) ->
         said.say("drop", keys.inbox(partition), interrupt)
     for interrupt in commit.inbox_add:
         said.say("now", keys.inbox(partition), interrupt)
+    for record in commit.puts:
+        if isinstance(record, TurnRecord):
+            _say_turn(said, record, keys, partition)
     _say_lists(said, commit, keys, partition)
+
+
+def _say_turn(said: Instructions, turn: TurnRecord, keys: Keys, partition: int) -> None:
+    """The turn in the list of its group, and in no other."""
+    for group in TURN_GROUPS:
+        said.say("now" if group == turn.group else "drop", keys.turns(partition, group), turn.id)
 
 
 def _say_deadlines(said: Instructions, commit: Commit, deadlines: str) -> None:

@@ -19,6 +19,7 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:{7}:queues             set     names of the job sets that were ever used                           for ever
     hf:{7}:inbox              zset    open interrupts → since when (ms)                                   while open
     hf:{7}:sessions           zset    sessions → when somebody last wrote (ms)                            the session's
+    hf:{7}:turns:GROUP        zset    turns: `open`, `failed`, `ended` → when last written (ms)           the session's
     hf:{7}:of:SUBJECT         zset    sessions of one person → likewise                                   the session's
     hf:{7}:outbox             stream  notices to send, at most 100,000                                    handed on
     hf:{7}:to:TARGET          zset    lanes of notices for a target, at most 10,000 → when next (ms)      until sent
@@ -51,6 +52,7 @@ from __future__ import annotations
 
 from holdfast.core.ids import partition_of, session_of
 from holdfast.core.records import RecordKind
+from holdfast.core.turns import TurnGroup
 
 PARTITIONS = 16  # of a new store; enough for any cluster that one deployment needs
 
@@ -135,6 +137,9 @@ class Keys:
 
     def sessions_of(self, partition: int, subject: str) -> str:
         return f"{self._tags[partition]}:of:{subject}"
+
+    def turns(self, partition: int, group: TurnGroup) -> str:
+        return f"{self._tags[partition]}:turns:{group}"
 
     def outbox(self, partition: int) -> str:
         return f"{self._tags[partition]}:outbox"

@@ -12,8 +12,9 @@ from holdfast.commands.inbox import InboxPage
 from holdfast.commands.leaving import Absence
 from holdfast.commands.notices import DeadNotices, Replayed
 from holdfast.commands.patching import StateShown
-from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot, TurnShown
+from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot
 from holdfast.commands.scheduling import SchedulePage, ScheduleShown
+from holdfast.commands.workflows import GROUPS, TurnPage, WorkflowShown
 from holdfast.gateways.links.token import Link
 from holdfast.gateways.minting import Minted, Wanted
 from holdfast.gateways.rest import (
@@ -248,10 +249,34 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="GET",
+        path="/v1/turns",
+        handler=turns.turns,
+        summary="Turns of your sessions, the last written first; of all sessions for operators.",
+        replies={200: TurnPage},
+        query={"status": f"One of {', '.join(GROUPS)}.", "agent": "Its name."} | PAGED,
+    ),
+    Route(
+        method="GET",
         path="/v1/turns/{tid}",
         handler=turns.turn,
-        summary="A turn as it is recorded.",
-        replies={200: TurnShown},
+        summary="A turn with its operations, as they are recorded, and what it asks.",
+        replies={200: WorkflowShown},
+    ),
+    Route(
+        method="POST",
+        path="/v1/turns/{tid}/approve",
+        handler=turns.approve,
+        summary="Open the one gate at which the turn waits; 409 with those that are open if it is not exactly one.",
+        body=turns.NewDecision,
+        replies=ANSWERED,
+    ),
+    Route(
+        method="POST",
+        path="/v1/turns/{tid}/reject",
+        handler=turns.reject,
+        summary="Close it: the turn is told no.",
+        body=turns.NewDecision,
+        replies=ANSWERED,
     ),
     Route(
         method="POST",
@@ -265,7 +290,7 @@ ROUTES: tuple[Route, ...] = (
         method="POST",
         path="/v1/turns/{tid}/retry",
         handler=turns.retry,
-        summary="Let a blocked turn try again. For operators.",
+        summary="Let a blocked turn try again, or a failed one go on from what is recorded. For operators.",
         body=turns.OnlyRef,
         replies={200: Ok},
     ),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from holdfast.runtime.app import App
     from holdfast.runtime.call import Call
     from holdfast.runtime.hooks import Notice
+    from holdfast.runtime.limits import GoOn, Limit
     from holdfast.runtime.racing import First
     from holdfast.runtime.results import NotDone, Result, StepFailed
     from holdfast.runtime.tools import Tool, client_tool, tool
@@ -28,7 +29,9 @@ __all__ = [
     "Approvers",
     "Call",
     "First",
+    "GoOn",
     "HandOver",
+    "Limit",
     "Match",
     "Message",
     "NotDone",
@@ -54,6 +57,8 @@ _HOME = {
     "Approvers": "core.interrupts",
     "Call": "runtime.call",
     "First": "runtime.racing",
+    "GoOn": "runtime.limits",
+    "Limit": "runtime.limits",
     "HandOver": "core.ladders",
     "Match": "core.policies",
     "Message": "core.messages",

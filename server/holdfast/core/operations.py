@@ -10,6 +10,8 @@ from holdfast.core.interrupts import Decision
 from holdfast.core.policies import Judged
 
 OPERATIONS_MAX = 1_000  # a turn; a loop that needs more is several turns
+OPERATIONS_RESERVE = 50  # beyond it, for a hook that is told of the limit: to ask people, to tell them, to tidy up
+OPERATIONS_CEILING = 10_000  # a turn, whatever its hook grants: all of it is read whenever the turn goes on
 OPERATIONS_MAX_BYTES = 8 * 1024 * 1024  # a turn, all operations together
 
 #: What an author asked for. `text` is what the agent wrote between two others; `first` is which of several won.
@@ -27,6 +29,7 @@ OperationKind = Literal[
     "first",
     "notify",
     "schedule",
+    "limit",
 ]
 #:   waiting   an interrupt or a deadline is open for it, or was and has not been carried on yet
 #:   started   its effect may have happened (written before execute)

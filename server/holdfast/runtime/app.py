@@ -17,6 +17,7 @@ from holdfast.core.modes import MODES, Mode, checked
 from holdfast.core.policies import Verdict
 from holdfast.core.schedules import NAME, Plan
 from holdfast.runtime.hooks import Hook, HookFunction, hook_of
+from holdfast.runtime.limits import Limit
 from holdfast.runtime.planning import SCHEDULER, session_of_handler, timing
 from holdfast.runtime.policies import Policies, PolicySource
 from holdfast.runtime.tools import Tool
@@ -24,6 +25,8 @@ from holdfast.runtime.turn import Turn
 from holdfast.store.manifests import natural
 
 F = TypeVar("F", bound=Callable[[Turn], Awaitable[Any]])
+#: Asked before a turn ends for having reached a limit: `GoOn(more)`, or what the turn is to give.
+LimitHook = Callable[[Turn, Limit], Awaitable[Any]]
 Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
 
 
@@ -46,8 +49,9 @@ class Agent:
         version: str,
         on_message: Mode = "queue",
         modes: Sequence[Mode] = MODES,
+        on_limit: LimitHook | None = None,
     ) -> None:
-        self.name, self.function, self.version = name, function, version
+        self.name, self.function, self.version, self.on_limit = name, function, version, on_limit
         self.on_message: Mode
         self.on_message, self.modes = checked(on_message, modes)
         self.tools = {tool.name: tool for tool in tools}
@@ -96,11 +100,14 @@ class App:
         version: str = "1",
         on_message: Mode = "queue",
         modes: Sequence[Mode] = MODES,
+        on_limit: LimitHook | None = None,
     ) -> Callable[[F], F]:
         """Register an `async def agent(turn)`; the options are those of `add_agent`."""
 
         def register(function: F) -> F:
-            self.add_agent(name, function, tools=tools, version=version, on_message=on_message, modes=modes)
+            self.add_agent(
+                name, function, tools=tools, version=version, on_message=on_message, modes=modes, on_limit=on_limit
+            )
             return function
 
         return register
@@ -114,6 +121,7 @@ class App:
         version: str = "1",
         on_message: Mode = "queue",
         modes: Sequence[Mode] = MODES,
+        on_limit: LimitHook | None = None,
     ) -> None:
         """Register an agent. Old versions may stay registered: turns go on with the version they began with.
 
@@ -128,7 +136,7 @@ class App:
         """
         if not name or any(character in name for character in "@ \n"):
             raise ValueError(f"{name!r}: an agent's name has neither '@' nor blanks")
-        agent = Agent(name, function, tools, version, on_message, modes)
+        agent = Agent(name, function, tools, version, on_message, modes, on_limit)
         if agent.manifest.queue in self.agents:
             raise ValueError(f"agent {name!r} version {version!r} is registered twice")
         self.agents[agent.manifest.queue] = agent

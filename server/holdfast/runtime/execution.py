@@ -84,6 +84,13 @@ class Execution:
         self.sealed = False
         #: What the turn lets go to wait for, where the first of it is enough.
         self.race: tuple[str, ...] = ()
+        #: The agent's, bound to its turn: asked before the turn ends for having reached a limit.
+        self.on_limit: Callable[[Any], Awaitable[Any]] | None = None
+        #: Has it asked about the operations, where there is one.
+        self.over_operations: Callable[[], Awaitable[None]] | None = None
+        self.in_hook = False
+        #: The turn ends with this, whatever its function does: (value,).
+        self.output: tuple[Any] | None = None
         self._writing = False
         self._task: asyncio.Task[Any] | None = None
 
@@ -132,6 +139,7 @@ class Execution:
         """Begin a place of the function with these operations: their keys, last that of a race, and the place."""
         if self.sealed or self.halted or self.turn.cancel:
             await self._halt()
+        await self._within_operations(asked)
         keys = [self.journal.name(one.kind, one.name) for one in asked]
         if race:
             keys.append(self.journal.name("first", "first"))
@@ -140,6 +148,16 @@ class Execution:
             return keys, self.journal.enter(keys)
         except HoldfastError as error:
             return await self.give_up(error)
+
+    async def _within_operations(self, asked: list[Asked[Any]]) -> None:
+        """Have the agent's hook asked, if these are more operations than the turn may have."""
+        while self.over_operations is not None and not self.in_hook and self.journal.is_over(len(asked)):
+            await self.over_operations()
+
+    async def end_with(self, value: Any) -> Any:
+        """The turn ends here, with this. Never returns."""
+        self.output = (value,)
+        await self._halt()
 
     async def branch(self, performing: Awaitable[T]) -> T:
         """One of several operations of a place."""

@@ -26,6 +26,8 @@ class Journal:
         self.operations = operations
         self.interrupts = interrupts
         self._bytes = sum(_size(operation) for operation in operations.values())
+        #: So many operations the turn may have, as far as this run knows; and beyond them, while a hook is asked.
+        self.max, self.reserve = OPERATIONS_MAX, 0
         self._begun = {one.key: one.begun_ms for one in operations.values() if one.begun_ms is not None}
         #: Operations begun by the agent's function in this run.
         self.place = 0
@@ -78,11 +80,17 @@ class Journal:
         if self.place < self.settled and (added := begun - recorded):
             raise ReplayDiverged(f"The code now asks for {', '.join(sorted(added))}, which the record does not have.")
         self._reached |= begun
-        if len(self.operations) + len(begun - recorded) > OPERATIONS_MAX:
-            raise LimitReached(f"A turn has at most {OPERATIONS_MAX} operations.", limit=OPERATIONS_MAX)
+        if begun - recorded and len(self.operations) + len(begun - recorded) > self.max + self.reserve:
+            raise LimitReached(f"A turn has at most {self.max} operations.", limit=self.max)
         if begun - recorded and self._bytes > OPERATIONS_MAX_BYTES:
             raise LimitReached(f"A turn records at most {OPERATIONS_MAX_BYTES} bytes.", limit=OPERATIONS_MAX_BYTES)
         return self.place
+
+    def is_over(self, count: int) -> bool:
+        """Whether so many more are too many here: now, or when this place was reached before."""
+        if self.place < self.settled:
+            return any(key.startswith("limit:operations:") for key in self._keys_at.get(self.place + 1, ()))
+        return len(self.operations) + count > self.max
 
     def same_arguments(self, operation: Operation, input_hash: str | None) -> None:
         """A recorded call holds for the arguments that it was recorded with (promise 6).

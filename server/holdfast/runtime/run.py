@@ -19,6 +19,7 @@ from holdfast.core.errors import HoldfastError, ReplayDiverged, Unavailable
 from holdfast.core.events import TurnEnd
 from holdfast.core.identity import By
 from holdfast.core.turns import TurnRecord, open_interrupts
+from holdfast.runtime import limits
 from holdfast.runtime.app import Agent
 from holdfast.runtime.calling import RESULT_MAX_BYTES
 from holdfast.runtime.execution import Environment, Execution
@@ -150,7 +151,11 @@ class Run:
     async def _once(self, writer: TurnWriter) -> bool:
         """Run the function until it ends or must be dropped, and record that. True: it goes on at once."""
         x = self._execution = await self._load(writer)
-        function = x.start(lambda: self._agent.function(Turn(x)))
+        turn = Turn(x)
+        if (hook := self._agent.on_limit) is not None:
+            x.on_limit = lambda limit: hook(turn, limit)
+            x.over_operations = lambda: limits.over_operations(x)
+        function = x.start(lambda: self._agent.function(turn))
         try:
             stop = await self._until_it_stops(x, function)
         finally:
@@ -166,7 +171,7 @@ class Run:
                 return "broken"
             if self._abandoned:
                 return "abandoned"
-            if function.done():
+            if function.done() or x.output is not None:
                 return "ended"
             if x.turn.cancel and not x.branches.executing:
                 return "cancelled"
@@ -212,14 +217,14 @@ class Run:
     async def _ended(self, x: Execution, function: asyncio.Task[Any]) -> None:
         if x.turn.cancel:
             return await self._end(x, "cancelled", who=x.turn.cancel)
-        error = asyncio.CancelledError("by itself") if function.cancelled() else function.exception()
+        error = _raised(x, function)
         if error is not None:
             x.log.error("agent failed", exc_info=error)
             failure = {"code": "agent_error", "message": f"{type(error).__name__}: {error}"[:MESSAGE_MAX]}
             return await self._end(x, "failed", error=failure)
         try:
             x.journal.end()
-            encoded = msgspec.json.encode(function.result())
+            encoded = msgspec.json.encode(function.result() if x.output is None else x.output[0])
             if len(encoded) > RESULT_MAX_BYTES:
                 raise ValueError(f"it has {len(encoded)} bytes of {RESULT_MAX_BYTES}")
             result = msgspec.json.decode(encoded)
@@ -278,6 +283,13 @@ class Run:
         past = await self._histories.before(turn, begins)
         journal = Journal(turn.id, operations, view.interrupts)
         return Execution(self._environment, view.session, writer, journal, past)
+
+
+def _raised(x: Execution, function: asyncio.Task[Any]) -> BaseException | None:
+    """What the function raised by itself, if it was not ended by its hook."""
+    if x.output is not None:
+        return None
+    return asyncio.CancelledError("by itself") if function.cancelled() else function.exception()
 
 
 class CancelledMeanwhile(Exception):

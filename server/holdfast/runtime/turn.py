@@ -17,6 +17,7 @@ from holdfast.runtime import asking, planning, racing, sharing, steering, steppi
 from holdfast.runtime.calling import ToolCall
 from holdfast.runtime.deciding import Reply
 from holdfast.runtime.execution import Asked, Execution
+from holdfast.runtime.limits import Allowance, Limit, over_limit
 from holdfast.runtime.racing import First
 from holdfast.runtime.results import Result
 from holdfast.runtime.stepping import Again
@@ -272,6 +273,17 @@ class Turn:
         if not operations:
             raise ValueError("first: give at least one operation")
         return await racing.first(self._x, operations)
+
+    def limit(self, name: str, *, max: int) -> Allowance:
+        """Count something of your own, as in `await turn.limit("model calls", max=20).use()`: keep what this gives.
+
+        Over the limit, the agent's `on_limit` decides; without one the turn fails with `limit_reached`.
+        """
+        return Allowance(self._x, name, max)
+
+    async def over_limit(self, limit: Limit) -> int:
+        """Have the agent's `on_limit` asked at once. Gives how much more it grants; else the turn ends here."""
+        return await over_limit(self._x, limit)
 
     # What everybody sees.
 

@@ -1,7 +1,6 @@
 /** The device in JavaScript: connect, and follow and steer the sessions of a Holdfast server. */
 
 import { HoldfastError } from "./errors.js";
-import { createHandlers } from "./handlers.js";
 import { createInbox } from "./inbox.js";
 import { createOutbox, newRef } from "./outbox.js";
 import { reconnect } from "./reconnect.js";
@@ -36,11 +35,25 @@ export const connect = (options) => {
   }
   /** @type {Map<string, import("./session.js").Session>} */
   const sessions = new Map();
-  const handlers = createHandlers();
+  /** What runs client tools here, by tool. @type {Map<string, import("./handlers.js").Handler>} */
+  const tools = new Map();
+  /** Loaded with the first of them; once more if that failed. @type {Promise<ReturnType<typeof import("./handlers.js").createHandlers> | void> | undefined} */
+  let hands;
   const inbox = createInbox(options);
 
   const changed = () => {
     for (const { changed } of sessions.values()) changed();
+  };
+
+  /** Have the handlers do something, if there are any. @param {"look" | "opened"} what */
+  const handling = (what) => {
+    if (tools.size) {
+      hands ??= import("./handlers.js").then(
+        ({ createHandlers }) => createHandlers(tools, sessions),
+        () => (hands = undefined),
+      );
+    }
+    hands?.then((all) => all?.[what]());
   };
 
   /** @param {boolean} [live] */
@@ -65,8 +78,8 @@ export const connect = (options) => {
     },
     principal: { subject: "", roles: [], can: [] },
     error: undefined,
-    asked: (session) => {
-      handlers.look(session);
+    asked: () => {
+      handling("look");
       inbox.stale();
     },
   };
@@ -84,6 +97,7 @@ export const connect = (options) => {
       host.principal = principal;
       turned(true);
       host.outbox.opened(principal.subject);
+      handling("opened");
     },
     frame: receive,
     lost: turned,
@@ -124,16 +138,19 @@ export const connect = (options) => {
     },
 
     /**
-     * Run a client tool here: its output answers the call, an exception is its error. Each call is run once.
+     * Run a client tool here, in all sessions that are followed: its output answers the call, an exception is its
+     * error. Of several devices one runs a call, and another takes over when it is gone.
      *
-     * @param {string} tool
-     * @param {import("./handlers.js").Handler} handler may stop when its `signal` says that another was first
+     * @param {string} tool `*` is for all that have no handler of their own
+     * @param {import("./handlers.js").Handler} handler may stop when its `signal` says that it is not ours any more
      * @returns {() => void} takes it away again
      */
     handle: (tool, handler) => {
-      const off = handlers.set(tool, handler);
-      for (const { session } of sessions.values()) handlers.look(session);
-      return off;
+      tools.set(tool, handler);
+      handling("look");
+      return () => {
+        if (tools.get(tool) === handler) tools.delete(tool);
+      };
     },
 
     inbox,

@@ -41,7 +41,7 @@ import { EMPTY } from "./state.js";
  * @property {(frame: Frame) => Promise<Frame>} command
  * @property {Principal} principal
  * @property {HoldfastError | undefined} error
- * @property {(session: Session["session"]) => void} asked called when the interrupts of a session are others
+ * @property {() => void} asked called when the interrupts of a session are others
  */
 
 /** @typedef {{subject: string, roles: string[], can: string[], name?: string, actor?: string}} Principal */
@@ -150,7 +150,7 @@ export const createSession = (id, host) => {
     const asked = next.interrupts !== state.interrupts;
     state = next;
     changed();
-    if (asked) host.asked(session);
+    if (asked) host.asked();
   };
 
   // -------------------------------------------------------------- following

@@ -61,7 +61,9 @@
  * @property {{roles?: string[], subjects?: string[], quorum?: number, conflict?: string, notRequester?: boolean, requireReason?: boolean, members?: boolean}} [approvers]
  * @property {string} [requester] who may not answer, with `approvers.notRequester`
  * @property {boolean} [editable]
- * @property {{by: By, at: number, until: number}} [claim] "I am looking at this"; means nothing after `until`
+ * @property {{by: By, at: number, until: number, device?: string, connection?: string} | null} [claim] "I am looking at this", which means nothing after `until`; of a client tool: which device does it, until an event says otherwise
+ * @property {any} [progress] how far that device is, in its own words
+ * @property {boolean} [autoContinue] false: when it is settled, its turn goes on only after a `continue`
  * @property {Vote[]} [votes]
  * @property {{input: any, inputHash: string, by: By}} [edited] arguments that a voter put in place of the proposed ones
  * @property {any} [metadata]

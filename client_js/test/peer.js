@@ -1,6 +1,8 @@
 /** The other end of a socket, in the same process: a test plays the server by hand. */
 
-import "../src/folding.js"; // a device loads it when it first follows a session: no test waits for the disk
+// A device loads these when it first follows a session, and has its first handler: no test waits for the disk.
+import "../src/folding.js";
+import "../src/handlers.js";
 
 export class Peer {
   constructor() {

@@ -93,6 +93,17 @@ async def finds(turn: Turn) -> Any:
     return (await turn.call(location, "high")).value
 
 
+@client_tool
+async def anything() -> Any: ...
+
+
+@app.agent("whatever" + SUFFIX, tools=[anything])
+async def whatever(turn: Turn) -> list[Any]:
+    """What a device gives, as it is."""
+    result = await turn.call(anything)
+    return [result.status, result.value]
+
+
 @app.agent("mixes" + SUFFIX, tools=[location, refund, lookup])
 async def mixes(turn: Turn) -> list[Any]:
     """Devices, people and neither, at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from tests.acceptance.cluster import Cluster, Device, wait_until
 
 HANDLING = Path(__file__).with_name("handling.py")
+IN_JAVASCRIPT = Path(__file__).with_name("handling.mjs")
 
 
 @pytest.fixture
@@ -91,6 +93,22 @@ async def test_a_server_that_is_killed_takes_no_work_from_its_device(cluster: Cl
         assert [name for name, _ in devices.lines("effects")] == ["first"]
     finally:
         devices.end()
+
+
+async def test_a_device_in_javascript_on_a_real_server(cluster: Cluster) -> None:
+    watching = await cluster.device()
+    url = f"http://127.0.0.1:{cluster.ports[0]}"
+    for output in ("null", "0", "false", '""', '{"lat":1.5}'):
+        start = len(watching.frames)
+        session = await watching.start("whatever")
+        args = [url, cluster.token("alice"), session, output]
+        child = await asyncio.create_subprocess_exec("node", "--experimental-websocket", str(IN_JAVASCRIPT), *args)
+        try:
+            end = await watching.event("turn.finished", start)
+            assert json.dumps(end["result"], separators=(",", ":")) == f'["done",{output}]'
+        finally:
+            child.kill()
+            await child.wait()
 
 
 async def test_an_answer_reaches_a_server_that_has_not_heard_of_the_call(cluster: Cluster) -> None:

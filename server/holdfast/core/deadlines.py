@@ -40,7 +40,7 @@ def member(kind: DeadlineKind, own_id: str, operation: str = "") -> str:
 
 def of_interrupt(own_id: str) -> list[str]:
     """The deadlines that an interrupt may have: they go with its closing."""
-    return [member("expire", own_id), member("rung", own_id)]
+    return [member("expire", own_id), member("rung", own_id), member("claim", own_id)]
 
 
 def parse(member: str) -> tuple[str, str, str]:

@@ -332,8 +332,6 @@ def settle(commit: Commit, session: SessionRecord, record: InterruptRecord, deci
         message = chunk_message(shown)
         commit.events.append(ChunkWritten(turn=shown.turn, message=message, chunk=chunk))
     commit.drop_deadlines.extend(of_interrupt(record.id))
-    if record.leased and shown.claim is not None:
-        commit.drop_deadlines.append(member("claim", record.id))
     commit.inbox_drop.append(record.id)
     commit.notices.append(Notice("interrupt.closed", session.id, record.id, record.version + 1))
     commit.audit.append(

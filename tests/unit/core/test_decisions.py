@@ -99,7 +99,7 @@ def test_everything_stands_together(kind: Kind) -> None:
         TurnResumed("t_1.s"),
     ]
     assert commit.jobs == [Job("t_1.s", "a@1")]
-    assert commit.drop_deadlines == ["expire i_1.s", "rung i_1.s"]
+    assert commit.drop_deadlines == ["expire i_1.s", "rung i_1.s", "claim i_1.s"]
     assert commit.inbox_drop == ["i_1.s"]
     assert commit.notices == [Notice("interrupt.closed", "s", "i_1.s", 3)]
     [entry] = commit.audit
@@ -353,7 +353,7 @@ def test_a_deadline_acts_by_itself(kind: Kind, on_expiry: Any) -> None:
     decision = put(commit, "i_1.s").decision
     assert decision == Decision(status, payload, By("deadline", "deadline"), "deadline", 50)
     assert (commit.label, commit.due, commit.by) == ("expire", ["expire i_1.s"], None)
-    assert commit.drop_deadlines == ["expire i_1.s", "rung i_1.s"]
+    assert commit.drop_deadlines == ["expire i_1.s", "rung i_1.s", "claim i_1.s"]
     assert put(commit, "t_1.s").status == "ready"
     assert commit.audit[0].by.kind == "deadline"
 

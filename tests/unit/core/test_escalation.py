@@ -328,7 +328,7 @@ def test_whatever_closes_it_takes_its_ladder_along(kind: Kind, status: Any) -> N
     commit = decisions.close(
         SESSION, turn(), asked(kind), Decision(status, GOOD[kind], By("person", "bob"), "rest", 50)
     )
-    assert commit.drop_deadlines == ["expire i_1.s", "rung i_1.s"]
+    assert commit.drop_deadlines == ["expire i_1.s", "rung i_1.s", "claim i_1.s"]
 
 
 @pytest.mark.parametrize(("kind", "status"), list(itertools.product(KINDS, CLOSED)))
@@ -348,7 +348,7 @@ def test_every_kind_can_be_answered_on_every_rung(kind: Kind) -> None:
         shown = climbed(asked(kind), now_ms)
         verdict = decisions.answer(SESSION, turn(), shown, submit(GOOD[kind]), now_ms)
         assert isinstance(verdict, Won)
-        assert verdict.commit.drop_deadlines == ["expire i_1.s", "rung i_1.s"]
+        assert verdict.commit.drop_deadlines == ["expire i_1.s", "rung i_1.s", "claim i_1.s"]
 
 
 def test_a_record_of_before_has_no_ladder() -> None:

@@ -75,6 +75,16 @@ async def test_it_is_renewed_without_a_word_and_its_end_is_told(scene: Scene) ->
     assert await holders(scene) == ["phone", None, "laptop"]
 
 
+async def test_renewals_leave_nothing_behind(scene: Scene) -> None:
+    shown = await scene.ask_and_wait("client_tool")
+    await claim(scene, shown, "phone")
+    before = await scene.fingerprint()
+    for _ in range(3):
+        assert (await claim(scene, shown, "phone")).session == scene.session
+    after = await scene.fingerprint()
+    assert (after["refs"], after["log"]) == (before["refs"], before["log"])
+
+
 async def test_a_closed_connection_frees_it_soon_unless_the_device_is_back(scene: Scene) -> None:
     shown = await scene.ask_and_wait("client_tool")
     await claim(scene, shown, "phone", connection="c1")

@@ -193,7 +193,7 @@ async def _settle(backend: Backend, first: First) -> Any:
 async def _apply(backend: Backend, verdict: Commit | NotDone, command: CommandId) -> Done | NotDone:
     if isinstance(verdict, NotDone):
         return verdict
-    verdict.by = command
+    verdict.by = command if verdict.remembered else None
     outcome = await backend.door.commit(verdict)
     if isinstance(outcome, NotDone):
         _refuse(outcome)

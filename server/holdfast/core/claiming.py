@@ -50,7 +50,9 @@ def claim(
         return claimed
     if lasts_ms == 0:
         return free(record)
-    return _claimed(record, claimed, told=held is None or not record.leased)
+    commit = _claimed(record, claimed, told=held is None or not record.leased)
+    commit.remembered = bool(commit.events)  # a device says it every 10 s: kept, that would fill its session's refs
+    return commit
 
 
 def progress(

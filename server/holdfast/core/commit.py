@@ -126,3 +126,5 @@ class Commit(msgspec.Struct):
     durable: bool = False
     #: What the command is answered, now and when it is repeated.
     reply: msgspec.Raw | None = None
+    #: False: doing it again does no harm, and so it is not kept under the command's ref.
+    remembered: bool = True

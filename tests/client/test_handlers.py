@@ -220,7 +220,8 @@ async def test_a_device_that_comes_back_goes_on_and_does_nothing_twice(server: R
             now = (await record(scene, shown)).interrupt.claim
             return now is not None and now.connection != before.connection
 
-        await wait_until(renewed, "the device is back, and has claimed it over its new connection")
+        # Not merely with its next renewal, which comes after 10 s: by then another would have it.
+        await wait_until(renewed, "the device is back, and has claimed it over its new connection", timeout=5)
         await scene.advance(GRACE_MS)
         await Sweeper(server.backend).sweep()
         work.go_on.set()

@@ -27,7 +27,7 @@
  * @property {number} [finishedAt]
  */
 
-/** @typedef {{kind: "person" | "policy" | "deadline" | "system", id: string, name?: string, actor?: string}} By */
+/** @typedef {{kind: "person" | "policy" | "deadline" | "system", id: string, name?: string, actor?: string, deputyFor?: string}} By */
 
 /** @typedef {{by: By, approved: boolean, at: number, reason?: string, inputHash?: string}} Vote one of several that are needed */
 
@@ -65,6 +65,12 @@
  * @property {any} [progress] how far that device is, in its own words
  * @property {boolean} [autoContinue] false: when it is settled, its turn goes on only after a `continue`
  * @property {Vote[]} [votes]
+ * @property {any[]} [ladder] what happens while nobody decides; `climbed` of its rungs are done
+ * @property {number} [climbed]
+ * @property {any[]} [escalations] what was done so far
+ * @property {"nobody_known" | "all_away"} [unroutable] nobody of those asked can be expected to answer
+ * @property {boolean} [autoContinue] false: somebody must say that its turn goes on
+ * @property {any} [progress] of the device that runs a client tool
  * @property {{input: any, inputHash: string, by: By}} [edited] arguments that a voter put in place of the proposed ones
  * @property {any} [metadata]
  * @property {Decision} [decision]

@@ -84,6 +84,33 @@ def test_an_operator_takes_back_what_was_asked(desk: Desk, device: Device) -> No
     expect(alice.locator(".message.assistant")).to_contain_text("Not done: wrong order.")
 
 
+def test_a_card_says_that_it_reaches_nobody_and_who_answered_for_whom(desk: Desk, device: Device) -> None:
+    """Days and absences are not waited for here: the page's own modules are given what the server then says."""
+    page = device(desk.link("alice"))
+    shown = page.evaluate(
+        """async () => {
+          const load = (name) => import(new URL(name, document.baseURI));
+          const { ladder } = await load("ladder.js");
+          const { sentence } = await load("decision.js");
+          const handed = { action: "hand_over", at: 0, why: "nobody_known", to: ["role:manager"] };
+          const escalations = [handed, { action: "unroutable", at: 0 }];
+          const { node, update } = ladder({ escalations, unroutable: "all_away" });
+          const climbed = node.textContent;
+          update({ unroutable: "nobody_known" });
+          const by = { kind: "person", id: "dora", name: "Dora", deputyFor: "bob" };
+          const decision = { status: "resolved", payload: { approved: true }, by, at: 0 };
+          return [climbed, node.textContent.trim(), sentence({ kind: "approval", decision }, "alice").words];
+        }"""
+    )
+    assert re.fullmatch(
+        "Passed on to the role “manager” at .*: nobody could be expected to answer."
+        " Everybody who may answer this is away. ?",
+        shown[0],
+    )
+    assert shown[1] == "Nobody who may answer this is known here."
+    assert shown[2].startswith("Approved by Dora for bob, ")
+
+
 def test_what_needs_a_reason_is_not_sent_without(desk: Desk, device: Device) -> None:
     page = device(desk.link("alice"))
     begin(page, "delete")

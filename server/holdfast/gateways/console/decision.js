@@ -1,6 +1,6 @@
 /** What was decided, by whom and when, in a sentence. */
 
-import { nameOf, together } from "./people.js";
+import { inPlaceOf, nameOf, together } from "./people.js";
 import { at } from "./time.js";
 import { visible } from "./visible.js";
 
@@ -37,8 +37,7 @@ const by = ({ id, decision, votes = [] }, subject) => {
   if (kind !== "person") return kind === "policy" ? ` by the rule ${name ?? visible(whom)}` : "";
   const same = votes.filter((vote) => vote.approved === decision.payload?.approved && vote.by.id !== whom);
   const others = same.map((vote) => nameOf(vote.by, subject));
-  const instead = decision.by.deputyFor ? ` for ${visible(decision.by.deputyFor)}` : "";
-  const through = `${actor ? ` through ${actor}` : ""}${instead}`;
+  const through = (actor ? ` through ${actor}` : "") + inPlaceOf(decision.by);
   if (whom !== subject) return ` by ${together([...others, `${name ?? visible(whom)}${through}`])}`;
   return ` by ${together([...others, `${name ?? "you"}${through}`])} on ${sessionStorage.getItem(HERE + id) ? "this" : "another"} device`;
 };

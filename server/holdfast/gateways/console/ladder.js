@@ -22,13 +22,25 @@ export const audience = ({ approvers }) => {
 /** "role:manager", as it is kept, in words. @param {string} whom */
 const inRole = (whom) => visible(whom.replace(/^role:(.*)$/, "the role “$1”"));
 
-const WHY = { time: "nobody had answered", conflict: "the votes differed", expiry: "time was up" };
+const NOBODY = "nobody could be expected to answer";
+const WHY = {
+  time: "nobody had answered",
+  conflict: "the votes differed",
+  expiry: "time was up",
+  unroutable: NOBODY,
+  nobody_known: NOBODY,
+  all_away: NOBODY,
+};
+const REACHES_NOBODY = {
+  nobody_known: "Nobody who may answer this is known here.",
+  all_away: "Everybody who may answer this is away.",
+};
 
-/** What was done: "Passed on to the role “manager” at 14:02, for the votes differed." */
-const done = ({ action, at: when, why, to }) =>
-  action === "remind"
-    ? `Everybody was reminded at ${at(when)}.`
-    : `Passed on to ${together((to ?? []).map(inRole)) || "others"} at ${at(when)}: ${WHY[why] ?? "nobody had answered"}.`;
+/** What was done: "Passed on to the role “manager” at 14:02: the votes differed." @type {Record<string, (done: any) => string>} */
+const ACTS = {
+  remind: ({ at: when }) => `Everybody was reminded at ${at(when)}.`,
+  hand_over: ({ at: when, why, to = [] }) => `Passed on to ${together(to.map(inRole)) || "others"} at ${at(when)}: ${WHY[why] ?? WHY.time}.`,
+};
 
 /** What comes next. @param {any} interrupt @param {number} now */
 const next = ({ ladder = [], climbed = 0 }, now) => {
@@ -44,8 +56,9 @@ export const ladder = (first) => {
   const ahead = h("span", { class: "muted" });
   const node = h("p", { class: "ladder", hidden: true }, icon("clock"), h("span", null, past, " ", ahead));
   const show = () => {
-    const { escalations = [] } = interrupt;
-    text(past, escalations.length ? done(escalations.at(-1)) : "");
+    const last = interrupt.escalations?.findLast(({ action }) => action in ACTS);
+    const lines = [last ? ACTS[last.action](last) : "", REACHES_NOBODY[interrupt.unroutable] ?? ""];
+    text(past, lines.filter(Boolean).join(" "));
     text(ahead, next(interrupt, Date.now()));
     node.hidden = !past.textContent && !ahead.textContent;
   };

@@ -2,8 +2,11 @@
 
 import { visible } from "./visible.js";
 
-/** "you", or a name. @param {{id: string, name?: string, actor?: string}} by @param {string} [subject] of this device's person */
-export const nameOf = ({ id, name }, subject) => (id === subject ? "you" : visible(name ?? id));
+/** Whom a deputy stands in for. @param {{deputyFor?: string}} by */
+export const inPlaceOf = ({ deputyFor }) => (deputyFor ? ` for ${visible(deputyFor)}` : "");
+
+/** "you", or a name. @param {{id: string, name?: string, deputyFor?: string}} by @param {string} [subject] of this device's person */
+export const nameOf = (by, subject) => (by.id === subject ? "you" : visible(by.name ?? by.id)) + inPlaceOf(by);
 
 /** "Alice", "Alice and Bob", "Alice, Bob and Carol". @param {string[]} names @param {"and" | "or"} [word] */
 export const together = (names, word = "and") =>

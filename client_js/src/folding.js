@@ -44,7 +44,7 @@ export const fromSnapshot = ({ messages, places, turns, interrupts, ...rest }, e
 });
 
 /**
- * @template {{id: string}} T
+ * @template {{id: string, [field: string]: any}} T
  * @param {T[]} list
  * @returns {Record<string, T>}
  */
@@ -67,6 +67,30 @@ export const absorb = (state, { events, from, more }) => {
     more,
     before: from,
   };
+};
+
+/**
+ * The messages of the branch that is shown, oldest first, by the rules of `server/holdfast/core/branches.py`.
+ *
+ * @param {State} state
+ * @returns {Message[]}
+ */
+export const shown = ({ session, placed, turns }) => {
+  const known = byId(session?.branches ?? []);
+  /** @type {Record<string, number>} each branch that is shown, up to the turn that was replaced */
+  const upto = {};
+  let own = session?.branch ?? "";
+  for (let end = Infinity; ; own = known[own].parent) {
+    upto[own] = end;
+    if (!known[own]) break;
+    end = turns[known[own].before]?.first ?? 0;
+  }
+  return placed
+    .filter(({ message: { metadata }, turn, first }) => {
+      const at = turns[turn ?? ""] ?? { branch: metadata?.branch, first };
+      return at.first < upto[at.branch ?? ""];
+    })
+    .map(({ message }) => message);
 };
 
 // ---------------------------------------------------------------- folding
@@ -112,7 +136,15 @@ const turn = (change) => (state, event, first, at) => {
 };
 
 // One that failed is queued again when it is retried.
-const queued = turn(() => ({ status: "queued", end: null, result: null, error: null, by: null, finishedAt: null }));
+const queued = turn(({ branch }, _at, old) => ({
+  status: "queued",
+  branch: branch ?? old.branch,
+  end: null,
+  result: null,
+  error: null,
+  by: null,
+  finishedAt: null,
+}));
 
 const finished = turn(({ status: end, result, error, by }, finishedAt) => ({
   status: "finished",

@@ -90,12 +90,12 @@ export const createSession = (id, host) => {
 
   /** @returns {Snapshot} */
   const getSnapshot = () => {
-    const { session, placed, turns, interrupts, more, state: shared = NO_STATE, stateVersion = 0 } = state;
+    const { session, turns, interrupts, more, state: shared = NO_STATE, stateVersion = 0 } = state;
     return (view ??= last =
       {
         connection: connection(),
         session,
-        messages: same(last.messages, placed.map(({ message }) => message)),
+        messages: same(last.messages, rules ? rules.shown(state) : []),
         unsent: same(last.unsent, outbox.frames.filter(isUnsent).map(({ message }) => message)),
         interrupts: same(last.interrupts, Object.values(interrupts).sort(byOpening).map(show)),
         turn: current(Object.values(turns)),

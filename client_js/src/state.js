@@ -16,6 +16,7 @@
  * @property {string} agent
  * @property {"queued" | "running" | "waiting" | "blocked" | "finished"} status
  * @property {number} first the position where it was first heard of
+ * @property {string} [branch] the branch on which it speaks; absent: the one on which the session began
  * @property {string} [message] the agent's message that it writes
  * @property {string[]} [open] while it waits: what it waits for
  * @property {any} [progress]
@@ -86,6 +87,8 @@
  * @property {string} [title]
  * @property {any} [metadata]
  * @property {{by: By, at: number}} [takeover] who speaks in the agent's place
+ * @property {string} [branch] the branch that is shown; absent: the one on which the session began
+ * @property {{id: string, parent: string, before: string}[]} [branches] each stands in the place of the turn `before`
  */
 
 /**

@@ -17,7 +17,6 @@ from holdfast.core.errors import (
     Forbidden,
     LimitReached,
     NotFound,
-    NotImplementedYet,
     RefReused,
     UnknownAgent,
 )
@@ -149,10 +148,3 @@ async def test_a_foreign_session_is_not_found(scene: Scene) -> None:
     with pytest.raises(NotFound) as absent:
         await sending.send(scene.backend, STRANGER, Send("s1", "none", "hello"), "test")
     assert (foreign.value.message, foreign.value.details) == (absent.value.message, absent.value.details)
-
-
-@pytest.mark.parametrize("frame", [{"replaces": "m_1"}], ids=str)
-async def test_what_is_not_built_yet_says_so(scene: Scene, frame: dict[str, str]) -> None:
-    sent = msgspec.convert({"ref": "s1", "session": scene.session, "message": "x", "type": "send", **frame}, Send)
-    with pytest.raises(NotImplementedYet):
-        await sending.send(scene.backend, ALICE, sent, "test")

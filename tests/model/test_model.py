@@ -149,8 +149,8 @@ class World(RuleBasedStateMachine):
         if replaces:
             void = [self.model.turn(own_id) for own_id in arriving.earlier(turn, session)]
             asked = [self.model.interrupt(name) for name in turn.open if name.startswith("i_")]
-            first, who = (void[0] if void else None), Principal(device)
-            commit, _ = arriving.replace(session, turn, first, asked, who, sent, "1", self.now_ms(), "test")
+            who = Principal(device)
+            commit, _ = arriving.replace(session, turn, void, asked, who, sent, "1", self.now_ms(), "test")
         else:
             commit = arriving.steer(session, turn, Principal(device), sent, "1", self.now_ms())
         self.decide(device, commit, ref)

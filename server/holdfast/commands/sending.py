@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.commands import branching
 from holdfast.commands.attempts import (
     First,
     Need,
@@ -19,7 +20,6 @@ from holdfast.commands.replies import ok, stored_ok
 from holdfast.core import arriving, conversation, modes, takeover
 from holdfast.core.commit import Commit
 from holdfast.core.conversation import Sent
-from holdfast.core.errors import NotImplementedYet
 from holdfast.core.identity import Principal, check
 from holdfast.core.modes import Mode
 from holdfast.core.session import SessionRecord
@@ -37,7 +37,7 @@ async def send(backend: Backend, principal: Principal, frame: Send, via: str) ->
         SessionBusy: a turn runs or waits, and the mode is `reject`.
     """
     if frame.replaces is not None:
-        raise NotImplementedYet("`replaces` is not built yet.")
+        return await branching.replace(backend, principal, frame, frame.replaces, via)
     command = command_id(principal, frame.ref, body_of(frame))
     # The version of its agent that a turn gets is in another record, of another slot: so it is read first.
     view = await backend.door.read(frame.session, command=command)
@@ -108,7 +108,7 @@ class _Sending:
         commit, new = arriving.replace(
             session,
             turn,
-            void[0] if void else None,
+            void,
             records_of(view, turn),
             self._principal,
             self._sent(session),

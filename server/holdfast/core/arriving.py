@@ -10,20 +10,20 @@ blocked       … once it runs                                                  
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from msgspec.structs import replace as changed
 
-from holdfast.core import conversation, decisions, ending, ids, turns
+from holdfast.core import branches, conversation, decisions, ending, ids, turns
 from holdfast.core.commit import Commit, Writer
 from holdfast.core.conversation import Sent
 from holdfast.core.errors import LimitReached, SessionBusy
-from holdfast.core.events import MessageWritten, TurnSteered
+from holdfast.core.events import MessageWritten, SessionUpdated, TurnSteered
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.messages import Message
 from holdfast.core.operations import Operation
-from holdfast.core.session import STEERING_MAX, SessionRecord
+from holdfast.core.session import BRANCHES_MAX, STEERING_MAX, Branch, SessionRecord
 from holdfast.core.turns import Steering, TurnRecord
 
 
@@ -73,7 +73,7 @@ def earlier(turn: TurnRecord, session: SessionRecord) -> tuple[str, ...]:
 def replace(
     session: SessionRecord,
     turn: TurnRecord,
-    void: TurnRecord | None,
+    void: Sequence[TurnRecord],
     asked: list[InterruptRecord],
     principal: Principal,
     sent: Sent,
@@ -84,12 +84,63 @@ def replace(
     """Cancel the turn and start what the message causes; other turns that wait stay behind it, in their order.
 
     `asked` are the turn's open interrupts: their cards close in this very commit, also those of a turn that runs.
-    `void` is the record of the turn that `earlier` names.
+    `void` are the records that `earlier` names.
     """
     new = conversation.caused(session, principal, sent, agent_version, now_ms)
     commit = Commit(session.id, "replace")
-    if void is not None:
-        session = _withdrawn(commit, session, void, principal.by)
+    return _instead(commit, session, turn, void, asked, new, principal, sent, now_ms, via), new
+
+
+def branch_off(
+    session: SessionRecord,
+    active: TurnRecord | None,
+    queued: Sequence[TurnRecord],
+    asked: list[InterruptRecord],
+    replaced: TurnRecord,
+    principal: Principal,
+    sent: Sent,
+    agent_version: str,
+    now_ms: int,
+    via: str,
+) -> tuple[Commit, TurnRecord]:
+    """Say something in the place of what caused `replaced`, or the same once more, to have it answered anew.
+
+    The branch that is left stays as it is. What runs or waits on it is cancelled, with all that queues.
+
+    Raises:
+        LimitReached: the session has too many branches.
+    """
+    if len(session.info.branches) >= BRANCHES_MAX:
+        raise LimitReached(f"A session has at most {BRANCHES_MAX} branches.", limit=BRANCHES_MAX)
+    new = conversation.caused(session, principal, sent, agent_version, now_ms)
+    new = changed(new, branch=new.id)
+    leaves = Branch(new.id, *branches.fork(session.info, replaced.id, replaced.branch))
+    info = changed(session.info, branch=new.id, branches=(*session.info.branches, leaves))
+    commit = Commit(session.id, "branch", events=[SessionUpdated(session=info)])
+    session = changed(session, info=info)
+    if active is not None:
+        return _instead(commit, session, active, queued, asked, new, principal, sent, now_ms, via), new
+    commit.events.extend(conversation.told(new, sent, None, 0))
+    commit.list_for = list(session.members)
+    commit.puts.append(turns.promote(commit, changed(session, queue=(new.id,)), new))
+    return commit, new
+
+
+def _instead(
+    commit: Commit,
+    session: SessionRecord,
+    turn: TurnRecord,
+    void: Sequence[TurnRecord],
+    asked: list[InterruptRecord],
+    new: TurnRecord,
+    principal: Principal,
+    sent: Sent,
+    now_ms: int,
+    via: str,
+) -> Commit:
+    """`new` comes next: the turn ends now, or is asked to, and those that are void never run."""
+    for one in void:
+        session = _withdrawn(commit, session, one, principal.by)
     session = changed(session, queue=(new.id, *session.queue))
     turn = changed(turn, replaced_by=new.id)
     if turn.status == "running":
@@ -103,7 +154,7 @@ def replace(
     commit.events.extend(told)
     commit.audit.append(turns.cancelled_entry(turn, principal.by, via, sent.ref))
     commit.list_for = list(session.members)
-    return commit, new
+    return commit
 
 
 def busy(session: SessionRecord, turn: TurnRecord) -> SessionBusy:

@@ -60,6 +60,12 @@ def user_message(raw: Any, *, session: str, principal: Principal, ref: str) -> M
     return Message(own_id, "user", parts, {**cast("dict[str, Any]", metadata), **named, **by})
 
 
+def again(said: Message, session: str, principal: Principal, ref: str) -> Message:
+    """The same words of the same person, to be answered anew on another branch. `copies` says which they are."""
+    own_id = ids.user_message_id(session, principal.subject, ref)
+    return Message(own_id, said.role, said.parts, {**(said.metadata or {}), "copies": said.id, "ref": ref})
+
+
 def start(
     info: SessionInfo,
     salt: str,
@@ -150,6 +156,7 @@ def caused(session: SessionRecord, principal: Principal, sent: Sent, agent_versi
         cause=sent.message.id if sent.message else None,
         input=sent.input,
         message=ids.message_id(own_id),
+        branch=session.info.branch,
     )
 
 
@@ -169,7 +176,8 @@ def told(turn: TurnRecord, sent: Sent, behind: str | None, ahead: int) -> list[E
     Told even if nothing is before it: a turn that no worker takes must be seen when it is blocked or cancelled.
     """
     said = [] if sent.message is None else [MessageWritten(message=sent.message, turn=turn.id)]
-    return [*said, TurnQueued(turn=turn.id, agent=turn.agent, behind=behind, ahead=ahead)]
+    queued = TurnQueued(turn=turn.id, agent=turn.agent, behind=behind, ahead=ahead, branch=turn.branch or None)
+    return [*said, queued]
 
 
 def _user_part(part: Any, index: int) -> dict[str, Any]:

@@ -84,6 +84,8 @@ class TurnQueued(EventBase, frozen=True, tag="turn.queued"):
     ahead: int = 0
     #: A message that was said to steer another turn, whose agent never looked: it causes this turn instead.
     cause: str | None = None
+    #: The branch on which it speaks, if not the one on which the session began.
+    branch: str | None = None
 
 
 class TurnStarted(EventBase, frozen=True, tag="turn.started"):

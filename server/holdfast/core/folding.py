@@ -77,6 +77,8 @@ class TurnState(msgspec.Struct, omit_defaults=True):
     status: Literal["queued", "running", "waiting", "blocked", "finished"]
     #: The position where it was first heard of.
     first: int
+    #: The branch on which it speaks; empty: the one on which the session began.
+    branch: str = ""
     #: The agent's message that it writes, once there is something in it.
     message: str | None = None
     #: While it waits: what it waits for, interrupts and timers.
@@ -273,6 +275,7 @@ def _queued(state: State, seq: int, _at: int, event: TurnQueued) -> None:
     turn = _turn(state, seq, event)
     turn.status, turn.end, turn.result, turn.error = "queued", None, None, None  # it may have failed before
     turn.by, turn.finishedAt = None, None
+    turn.branch = event.branch or turn.branch
     if placed := state.messages.get(event.cause or ""):
         placed.place.turn = event.turn
 
@@ -455,9 +458,9 @@ def _message_event(placed: Placed) -> PastEvent:
 
 def _turn_events(turn: TurnState, asked: list[dict[str, Any]]) -> Iterator[PastEvent]:
     """The events that make a finished turn, and what it asked, what they are."""
-    if turn.startedAt is None:
-        yield PastEvent(turn.first, 0, TurnQueued(turn.id, turn.agent))
-    else:
+    if turn.startedAt is None or turn.branch:
+        yield PastEvent(turn.first, 0, TurnQueued(turn.id, turn.agent, branch=turn.branch or None))
+    if turn.startedAt is not None:
         yield PastEvent(turn.first, turn.startedAt, TurnStarted(turn.id, turn.agent, turn.message))
     for interrupt in asked:
         opened = msgspec.convert(interrupt, Interrupt)

@@ -11,6 +11,7 @@ from holdfast.core.records import Record
 
 QUEUE_MAX = 50  # turns behind the active one; a person who sends more is told to wait
 GATES_MAX = 100  # open gates of one session: their turns stand in its record, and their cards on one page
+BRANCHES_MAX = 50  # of one session: they stand in its record, and in each snapshot
 STEERING_MAX = 20  # messages to a turn that its agent has not looked at yet; it may never look
 
 
@@ -19,6 +20,16 @@ class Takeover(msgspec.Struct, frozen=True):
 
     by: By
     at: int
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """Said in the place of something earlier. Its id is that of its first turn."""
+
+    id: str
+    #: The branch that it leaves; empty: the one on which the session began.
+    parent: str
+    #: The turn on it in whose place its own first turn stands.
+    before: str
 
 
 class SessionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,6 +45,9 @@ class SessionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     title: str | None = None
     metadata: dict[str, Any] | None = None
     takeover: Takeover | None = None
+    #: The branch that is shown and spoken on; empty: the one on which the session began.
+    branch: str = ""
+    branches: tuple[Branch, ...] = ()
 
 
 class SessionRecord(Record, frozen=True, omit_defaults=True, kw_only=True):

@@ -95,7 +95,8 @@ def hand_back(
 def say(session: SessionRecord, sent: Sent) -> Commit:
     """An operator's message stands in the agent's place, under the operator's own name; it causes no turn."""
     assert sent.message is not None, "there is something to say"
-    said = Message(sent.message.id, "assistant", sent.message.parts, sent.message.metadata)
+    on = {"branch": session.info.branch} if session.info.branch else {}  # no turn says on which it stands
+    said = Message(sent.message.id, "assistant", sent.message.parts, {**(sent.message.metadata or {}), **on})
     return Commit(
         session.id,
         "say",

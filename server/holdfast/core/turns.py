@@ -145,6 +145,8 @@ class TurnRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     cancel: By | None = None
     #: What was said to it while it ran or waited, and its agent has not looked at yet.
     steering: tuple[Steering, ...] = ()
+    #: The branch on which it speaks; empty: the one on which the session began.
+    branch: str = ""
     #: The turn by which somebody replaced it.
     replaced_by: str | None = None
     #: Why it is blocked: {code, message}.
@@ -432,6 +434,7 @@ def _caused_by(turn: TurnRecord, said: Steering) -> TurnRecord:
         created_at_ms=said.at_ms,
         cause=said.message,
         message=message_id(said.turn),
+        branch=turn.branch,
     )
 
 
@@ -440,7 +443,7 @@ def _promote(
 ) -> None:
     before: str | None = None
     for ahead, late in enumerate(missed):
-        commit.events.append(TurnQueued(late.id, late.agent, before, ahead, late.cause))
+        commit.events.append(TurnQueued(late.id, late.agent, before, ahead, late.cause, late.branch or None))
         before = before or late.id
     if missed:
         following, *others = missed

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from holdfast.client import Answered, Renewed, Seen, Session
-from holdfast.core import events
+from holdfast.core import branches, events
 from holdfast.core.folding import Placed, State
 from holdfast.core.interrupts import Decision, Interrupt
 from holdfast.core.messages import Message
@@ -74,7 +74,7 @@ class Lines:
             line: dict[str, Any] = {"seq": news.seq, "at": news.at, "event": news.raw}
             say(line if news.from_ is None else line | {"from": news.from_})
             return
-        messages = [placed.message for placed in self._session.state.ordered]
+        messages = [placed.message for placed in branches.visible(self._session.state)]
         say({"type": "renewed", "seq": news.seq, "gap": news.gap, "messages": messages})
 
 
@@ -134,7 +134,7 @@ class Screen:
             self._line("  (history was trimmed; this is the session as it is now)")
         if self._session.has_older:
             self._line("  (there is older)")
-        for placed in state.ordered:
+        for placed in branches.visible(state):
             self._message(placed.message, self._unfinished(placed))
         for shown in state.interrupts.values():
             if "decision" not in shown:

@@ -19,6 +19,7 @@ import msgspec
 from holdfast.commands import (
     answering,
     answering_many,
+    branching,
     cancelling,
     claiming,
     continuing,
@@ -67,6 +68,7 @@ COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awai
     frames.Continue: continuing.carry_on,
     frames.Patch: patching.patch,
     frames.Takeover: taking_over.take_over,
+    frames.Branch: branching.switch,
     frames.Handback: taking_over.hand_back,
 }
 

@@ -204,6 +204,13 @@ class Handback(Frame, frozen=True, tag="handback"):
     answered: bool = False
 
 
+class Branch(Frame, frozen=True, tag="branch"):
+    ref: str
+    session: str
+    #: Empty: the one on which the session began.
+    branch: str
+
+
 class Continue(Frame, frozen=True, tag="continue"):
     ref: str
     session: str
@@ -233,6 +240,7 @@ DeviceFrame = (
     | Withdraw
     | Takeover
     | Handback
+    | Branch
     | Continue
     | Feedback
 )
@@ -322,10 +330,9 @@ class Ok(Frame, frozen=True, tag="ok"):
     seq: int | None = None
     turn: str | None = None
     message: str | None = None
-    #: Of a message: the turn that runs or waits before its own, and how many turns must end before that starts.
+    #: Of a message: the turn at work before its own, how many must end first; or that it steers `turn` instead.
     behind: str | None = None
     ahead: int = 0
-    #: Of a message: it steers `turn`, which ran or waited already.
     steers: bool = False
     #: Of the state that was patched.
     version: int | None = None
@@ -446,13 +453,7 @@ def decode(data: bytes | str) -> DeviceFrame:
 def event_frame(session: str, seq: int, at: int, event: bytes, from_: int | None = None) -> bytes:
     """The frame of a stored event: its bytes go in as they are, never encoded again."""
     start = b"" if from_ is None or from_ == seq else b'"from":%d,' % from_
-    return b'{"type":"event","session":"%s","seq":%d,"at":%d,%s"event":%s}' % (
-        session.encode(),
-        seq,
-        at,
-        start,
-        event,
-    )
+    return b'{"type":"event","session":"%s","seq":%d,"at":%d,%s"event":%s}' % (session.encode(), seq, at, start, event)
 
 
 def error_body(error: HoldfastError) -> dict[str, Any]:

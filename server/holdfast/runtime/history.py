@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core import telling
+from holdfast.core import branches, telling
 from holdfast.core.events import Event, TurnStarted, UnknownEvent, decode
 from holdfast.core.folding import State, fold, load
 from holdfast.core.interrupts import Decision, Interrupt
@@ -122,6 +122,10 @@ def _said(state: State, turn: TurnRecord) -> tuple[list[Message], Message | None
     Messages of turns that come later are in the log already, but not yet said.
     """
     finished = {own_id for own_id, one in state.turns.items() if one.status == "finished"}
-    said = [copy.deepcopy(one.message) for one in state.ordered if one.place.turn is None or one.place.turn in finished]
+    said = [
+        copy.deepcopy(one.message)
+        for one in branches.visible(state, turn.branch)
+        if one.place.turn is None or one.place.turn in finished
+    ]
     cause = state.messages.get(turn.cause) if turn.cause else None
     return said, copy.deepcopy(cause.message) if cause else None

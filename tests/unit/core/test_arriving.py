@@ -52,7 +52,7 @@ def replace(
     now: SessionRecord, active: TurnRecord, void: TurnRecord | None = None, *, open: bool = True
 ) -> tuple[Commit, TurnRecord]:
     records = [asked()] if open else []
-    return arriving.replace(now, active, void, records, ALICE, sent(), "2", 50, "test")
+    return arriving.replace(now, active, [void] if void else [], records, ALICE, sent(), "2", 50, "test")
 
 
 # ---------------------------------------------------------------- steer

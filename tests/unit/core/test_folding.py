@@ -178,7 +178,11 @@ class Log:
 
     def remind(self, n: int) -> None:
         if interrupt := self.some_open(n):
-            self.write(InterruptUpdated(interrupt, {"claim": {"by": "bob"}, "expiresAt": n}))
+            self.write(
+                InterruptUpdated(
+                    interrupt, {"claim": {"by": {"kind": "person", "id": "bob"}, "at": n, "until": n}, "expiresAt": n}
+                )
+            )
 
     def settle(self, n: int) -> None:
         if interrupt := self.some_open(n):

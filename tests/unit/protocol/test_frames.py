@@ -38,6 +38,7 @@ GOOD: list[dict[str, Any]] = [
     {"type": "progress", "ref": "r", "session": "s", "interrupt": "i", "progress": 0.5, "device": "d"},
     {"type": "continue", "ref": "r", "session": "s", "turn": "t"},
     {"type": "takeover", "ref": "r", "session": "s"},
+    {"type": "branch", "ref": "r", "session": "s", "branch": ""},
     {"type": "handback", "ref": "r", "session": "s", "answered": True},
 ]
 

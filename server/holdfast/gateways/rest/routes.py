@@ -122,6 +122,14 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         method="POST",
+        path="/v1/sessions/{id}/branch",
+        handler=sessions.switch,
+        summary="Show and speak on another branch. Refused while a turn runs or waits.",
+        body=sessions.NewBranch,
+        replies={200: Ok},
+    ),
+    Route(
+        method="POST",
         path="/v1/sessions/{id}/handback",
         handler=sessions.hand_back,
         summary="Let the agent speak again. For operators and admins.",

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.commands import deleting, membership, reading, sending, starting, taking_over
+from holdfast.commands import branching, deleting, membership, reading, sending, starting, taking_over
 from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
-from holdfast.protocol.frames import Handback, Send, Start, Takeover
+from holdfast.protocol.frames import Branch, Handback, Send, Start, Takeover
 
 
 class NewSession(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -54,6 +54,13 @@ class NewHandback(msgspec.Struct, frozen=True, omit_defaults=True):
     ref: str | None = None
 
 
+class NewBranch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The branch to be shown and spoken on; empty: the one on which the session began."""
+
+    branch: str
+    ref: str | None = None
+
+
 async def start(exchange: Exchange) -> Reply:
     body: NewSession = exchange.body
     ref = exchange.ref
@@ -93,6 +100,12 @@ async def hand_back(exchange: Exchange) -> Reply:
     body: NewHandback = exchange.body
     frame = Handback(exchange.ref, exchange.path("id"), body.answered)
     return Reply(await taking_over.hand_back(exchange.backend, exchange.principal, frame, VIA))
+
+
+async def switch(exchange: Exchange) -> Reply:
+    body: NewBranch = exchange.body
+    frame = Branch(exchange.ref, exchange.path("id"), body.branch)
+    return Reply(await branching.switch(exchange.backend, exchange.principal, frame, VIA))
 
 
 async def put_member(exchange: Exchange) -> Reply:

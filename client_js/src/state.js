@@ -70,8 +70,6 @@
  * @property {number} [climbed]
  * @property {any[]} [escalations] what was done so far
  * @property {"nobody_known" | "all_away"} [unroutable] nobody of those asked can be expected to answer
- * @property {boolean} [autoContinue] false: somebody must say that its turn goes on
- * @property {any} [progress] of the device that runs a client tool
  * @property {{input: any, inputHash: string, by: By}} [edited] arguments that a voter put in place of the proposed ones
  * @property {any} [metadata]
  * @property {Decision} [decision]

@@ -29,7 +29,7 @@ def documented() -> dict[re.Pattern[str], str]:
 
 def _pattern(name: str) -> re.Pattern[str]:
     pattern = re.escape(name).replace(re.escape("{7}"), r"\{\d+\}")
-    return re.compile(re.sub(r"AGENT@VERSION|SUBJECT|ROLE|TARGET|LANE|TURN|ID", r"[^:]+", pattern))
+    return re.compile(re.sub(r"AGENT@VERSION|SUBJECT|GROUP|ROLE|TARGET|LANE|TURN|ID", r"[^:]+", pattern))
 
 
 def app() -> App:

@@ -126,13 +126,17 @@ class Scene:
         return [event for event in decoded if event["type"] == kind]
 
     async def fingerprint(self) -> dict[str, Any]:
-        """All of the session that is stored, to the byte."""
+        """All of the session that is stored, to the byte; but for what names entries of the trail, and when it was."""
         keys, connection = self.backend.door.keys, self.backend.door.connection
         home, partition = keys.session(self.session), keys.partition(self.session)
         return {
-            "hash": sorted(pairs(await connection.execute("HGETALL", home))),
+            "hash": sorted(one for one in pairs(await connection.execute("HGETALL", home)) if one[0] != b"at"),
             "log": await self.log(),
-            "refs": sorted(pairs(await connection.execute("HGETALL", keys.refs(self.session)))),
+            "refs": sorted(
+                one
+                for one in pairs(await connection.execute("HGETALL", keys.refs(self.session)))
+                if not one[0].startswith(b"0::vain ")
+            ),
             "inbox": await connection.execute("ZRANGE", keys.inbox(partition), 0, -1, "WITHSCORES"),
             "deadlines": await connection.execute("ZRANGE", keys.deadlines(partition), 0, -1, "WITHSCORES"),
             "jobs": await connection.execute("ZRANGE", keys.jobs(partition, "support@1"), 0, -1, "WITHSCORES"),

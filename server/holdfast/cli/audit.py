@@ -19,7 +19,8 @@ from holdfast.cli.rest import ask
 from holdfast.core.chain import Anchor, ring
 from holdfast.core.durations import milliseconds
 from holdfast.core.errors import HoldfastError
-from holdfast.core.exporting import instant, records
+from holdfast.core.exporting import COLUMNS as FIELDS
+from holdfast.core.exporting import Row, instant, records
 from holdfast.core.verifying import Verdict
 from holdfast.settings import Settings, SettingsError, read
 
@@ -47,19 +48,34 @@ def audit() -> None:
 @click.option("--tool")
 @click.option("--by", help="The id of who did it.")
 @click.option("--action", help="Such as interrupt.closed.")
+@click.option("--status", help="How it went: expired, approved, denied …")
 @click.option("--since", help="2026-05-01, 2026-05-01T12:00Z, or how long ago: '2 days'.")
 @click.option("--until", help="Likewise.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Entries to show.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines instead of a table.")
-def show(since: str | None, until: str | None, limit: int, as_json: bool, **filters: str | None) -> None:
+@click.option("--csv", "as_csv", is_flag=True, help="CSV instead of a table.")
+@click.option("--with-bodies", is_flag=True, help="Also arguments, reasons and answers, where the session still lives.")
+def show(
+    since: str | None,
+    until: str | None,
+    limit: int,
+    as_json: bool,
+    as_csv: bool,
+    with_bodies: bool,
+    **filters: str | None,
+) -> None:
     """Entries of the trail, the newest first, through a server (HOLDFAST_URL, HOLDFAST_TOKEN)."""
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     given |= {name: _instant(name, text) for name, text in (("since", since), ("until", until)) if text}
+    if with_bodies:
+        given["bodies"] = "true"
     with _one_sentence():
         entries = _entries(given, limit)
-    if as_json:
+    if as_json or (with_bodies and not as_csv):
         for entry in entries:
             click.echo(json.dumps(entry, ensure_ascii=False))
+    elif as_csv:
+        _csv(entries)
     else:
         _table([_cells(entry) for entry in entries])
 
@@ -140,6 +156,16 @@ def _entries(given: dict[str, Any], limit: int) -> list[dict[str, Any]]:
             break
         cursor = {"cursor": page["next"]}
     return found
+
+
+def _csv(entries: list[dict[str, Any]]) -> None:
+    row = Row()
+    click.echo(row.of(FIELDS), nl=False)
+    for entry in entries:
+        by = entry["by"]
+        flat = entry | {"time": instant(entry["at"]), "to": " ".join(entry.get("to", ()))}
+        flat |= {"by": by["id"], "by_kind": by["kind"], "actor": by.get("actor"), "deputy_for": by.get("deputyFor")}
+        click.echo(row.of(flat.get(name) for name in FIELDS), nl=False)
 
 
 def _cells(entry: dict[str, Any]) -> list[str]:

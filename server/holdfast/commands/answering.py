@@ -11,13 +11,14 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from holdfast.commands import vain
 from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored
-from holdfast.core import claiming, decisions, deputies, ids
+from holdfast.core import claiming, decisions, deputies, entries, ids
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Recorded, Voted, Won
-from holdfast.core.errors import Forbidden, Gone, NotFound
+from holdfast.core.errors import BadInput, Conflict, Forbidden, Gone, NotFound
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import Decision, InterruptRecord, Vote
 from holdfast.core.people import Away
@@ -38,8 +39,12 @@ class StoredAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     vote: Vote | None = None
 
 
-async def answer(backend: Backend, principal: Principal, frame: frames.Answer, via: str) -> Answered:
+async def answer(
+    backend: Backend, principal: Principal, frame: frames.Answer, via: str, device: str | None = None
+) -> Answered:
     """Submit an answer: it won, it was counted, or it lost to the decision that stands. A losing one changes nothing.
+
+    What lost or was refused is in the trail all the same. `device` is what the connection calls itself.
 
     Cancelling leaves the outcome unknown: repeat it, and a won answer is told again that it won.
 
@@ -49,18 +54,32 @@ async def answer(backend: Backend, principal: Principal, frame: frames.Answer, v
         Conflict: it is about other arguments than those that stand, or its sender has voted otherwise; or a device
             gives up what another one is doing.
     """
+    device = frame.device or device
+    try:
+        told = await _answer(backend, principal, frame, via, device)
+    except (NotFound, Forbidden, BadInput, Conflict) as error:
+        await vain.note(backend, principal.by, frame, via, refused=error.code, device=device)
+        raise
+    if told.outcome == "lost":
+        await vain.note(backend, principal.by, frame, via, device=device)
+    return told
+
+
+async def _answer(
+    backend: Backend, principal: Principal, frame: frames.Answer, via: str, device: str | None
+) -> Answered:
     command = command_id(principal, frame.ref, body_of(frame))
     if ids.session_of(frame.interrupt) != frame.session:
         raise no_such_interrupt()
     need = Need(interrupts=(frame.interrupt,))
     try:
-        deed = _Answering(principal, frame, via)
+        deed = _Answering(principal, frame, via, device)
         outcome = await attempt(backend, frame.session, command, deed.decide, need)
     except (NotFound, Forbidden):
         absent = await backend.directory.absent_for(principal.subject)
         if not absent:
             raise
-        deed = _Answering(principal, frame, via, absent)
+        deed = _Answering(principal, frame, via, device, absent)
         outcome = await attempt(backend, frame.session, command, deed.decide, need)
     return answered(frame.ref, frame.interrupt, outcome)
 
@@ -106,10 +125,18 @@ def meet(
 class _Answering:
     """The decision, with what it needs to know of the command and of those for whom its sender stands in."""
 
-    def __init__(self, principal: Principal, frame: frames.Answer, via: str, absent: Sequence[Away] = ()) -> None:
+    def __init__(
+        self,
+        principal: Principal,
+        frame: frames.Answer,
+        via: str,
+        device: str | None,
+        absent: Sequence[Away] = (),
+    ) -> None:
         self._principal = principal
         self._frame = frame
         self._via = via
+        self._device = device
         self._absent = absent
 
     def decide(self, view: View) -> Commit | Need | First | Lost | Voted:
@@ -132,7 +159,11 @@ class _Answering:
         given = decisions.Answer(frame.status, frame.payload, by, self._via, frame.ref)
         if given.gives_up:
             claiming.check_gives_up(record, given.by, frame.device, now_ms)
-        return replying(decisions.answer(session, turn, record, given, now_ms))
+        verdict = decisions.answer(session, turn, record, given, now_ms)
+        if isinstance(verdict, Won | Recorded):
+            right = entries.right_of(self._principal, by, session, record.interrupt)
+            entries.say_how(verdict.commit, record.id, right, self._device)
+        return replying(verdict)
 
 
 def replying(verdict: Won | Recorded | Lost | Voted) -> Commit | Lost | Voted:

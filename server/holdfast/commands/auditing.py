@@ -2,49 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from holdfast.commands.backend import Backend
 from holdfast.core.audit import AuditEntry
 from holdfast.core.chain import Anchor, Link, Seal
 from holdfast.core.errors import BadRequest, Forbidden
 from holdfast.core.exporting import Record, decode_entry
-from holdfast.core.identity import OPERATOR, By, Principal
+from holdfast.core.identity import OPERATOR, Principal
 from holdfast.core.ids import session_of
 from holdfast.core.verifying import Check, Head, Verdict
 from holdfast.store.trail import Trail
 
 PAGE = 50
 PAGE_MAX = 500
+BODIES_MAX = 50  # entries of a page with bodies: a body may have 192 KiB
 SCAN_MAX = 5_000  # entries that one page may look at
 READ = 100  # entries of one partition that are read at once
 EXTRA_MAX = 2**64 - 1  # the last id of a stream that begins with a given number
 JUMP_MS = 3_600_000  # a clock that was set back may have put this much disorder into the instants
 
 
-class AuditShown(msgspec.Struct, frozen=True, omit_defaults=True):
+class Bodies(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an interrupt showed, and the decision. Gone with its session."""
+
+    agent: str
+    roles: tuple[str, ...]
+    input: Any = None
+    payload: Any = None
+    metadata: dict[str, Any] | None = None
+
+
+class AuditShown(AuditEntry, frozen=True, omit_defaults=True, kw_only=True):
     """One entry of the trail. `partition` and `number` together are its name."""
 
     partition: int
     number: int
     at: int
-    action: str
-    session: str
-    by: By
-    turn: str | None = None
-    interrupt: str | None = None
-    tool: str | None = None
-    rule: str | None = None
-    status: str | None = None
-    to: tuple[str, ...] = ()
-    via: str | None = None
-    ref: str | None = None
-    inputHash: str | None = None
-    digest: str | None = None
+    #: What is not in the trail, but lives with its session: arguments, and what was answered. Where it was asked for.
+    bodies: Bodies | None = None
 
 
 class AuditPage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -64,6 +66,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     #: The id of who did it.
     by: str | None = None
     action: str | None = None
+    #: How it went: the status, or what was said (`approved`, `denied` …).
+    status: str | None = None
     #: Instants in milliseconds, both included.
     since: int | None = None
     until: int | None = None
@@ -80,13 +84,24 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.by is not None and self.by != entry.by.id:
             return False
+        if self.status is not None and self.status not in (entry.status, entry.outcome):
+            return False
         return (self.since is None or at >= self.since) and (self.until is None or at <= self.until)
 
 
 async def page(
-    backend: Backend, principal: Principal, wanted: Wanted, cursor: str | None = None, limit: int = PAGE
+    backend: Backend,
+    principal: Principal,
+    wanted: Wanted,
+    cursor: str | None = None,
+    limit: int = PAGE,
+    *,
+    bodies: bool = False,
 ) -> AuditPage:
     """The entries that are wanted, of sessions in reach. A page may be short though more follow.
+
+    `bodies`: with what their interrupts showed and were answered, where the session still lives. At most BODIES_MAX
+    entries of a page then.
 
     Raises:
         Forbidden: for admins and operators only, and for tokens that name their sessions.
@@ -101,7 +116,7 @@ async def page(
         for one, place in enumerate(places)
         if place != 1 and (home is None or one == trail.partition(home))
     ]
-    limit = max(1, min(limit, PAGE_MAX))
+    limit = max(1, min(limit, BODIES_MAX if bodies else PAGE_MAX))
     found: list[AuditShown] = []
     newest = [reader for reader in readers if await reader.fill()]
     heapq.heapify(newest)
@@ -118,7 +133,22 @@ async def page(
             heapq.heapreplace(newest, reader)
         else:
             heapq.heappop(newest)
+    if bodies:
+        found = list(await asyncio.gather(*(_with_bodies(backend, one) for one in found)))
     return AuditPage(found, "-".join(map(str, places)) if newest else None)
+
+
+async def _with_bodies(backend: Backend, entry: AuditShown) -> AuditShown:
+    """An entry with what lives with its session; without, where that is gone."""
+    if entry.interrupt is None or entry.turn is None:
+        return entry
+    view = await backend.door.read(entry.session, turns=(entry.turn,), interrupts=(entry.interrupt,))
+    record, turn = view.interrupts.get(entry.interrupt), view.turns.get(entry.turn)
+    if record is None or turn is None:
+        return entry
+    shown, decision = record.interrupt, record.decision
+    payload = decision.payload if decision else None
+    return replace(entry, bodies=Bodies(turn.agent, turn.requester.roles, shown.input, payload, shown.metadata))
 
 
 def _check(principal: Principal) -> None:
@@ -175,8 +205,7 @@ def _shown(partition: int, link: Link, wanted: Wanted, principal: Principal) -> 
 
 def shown(partition: int, link: Link, entry: AuditEntry) -> AuditShown:
     fields: dict[str, Any] = {name: getattr(entry, name) for name in entry.__struct_fields__}
-    known = {name: value for name, value in fields.items() if name in AuditShown.__struct_fields__}
-    return AuditShown(partition, link.number, link.at, **known)
+    return AuditShown(**fields, partition=partition, number=link.number, at=link.at)
 
 
 async def whole(trail: Trail) -> AsyncGenerator[tuple[int, Record]]:

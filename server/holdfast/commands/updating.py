@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.commands import answering
+from holdfast.commands import answering, vain
 from holdfast.commands.attempts import item_ref
 from holdfast.commands.backend import Backend
 from holdfast.core import decisions, deputies, ids
@@ -46,20 +46,24 @@ async def update(backend: Backend, principal: Principal, frame: Update, via: str
 
 
 async def _one(backend: Backend, principal: Principal, frame: Update, item: ToolUpdate, via: str) -> UpdateResult:
+    found: tuple[str, ...] = ()
     try:
-        record = await _addressed(backend, principal, frame, item)
+        found = await backend.door.interrupts_of_call(frame.session, item.toolCallId, ADDRESSED[item.type])
+        record = await _addressed(backend, principal, frame, found)
         status, payload = _payload(record.interrupt, item)
         ref = item_ref(frame.ref, item.toolCallId)
         answer = Answer(ref, frame.session, record.id, status, payload)
         answered = await answering.answer(backend, principal, answer, via)
     except HoldfastError as error:
+        if found:  # told by its ref, it is noted once
+            answer = Answer(item_ref(frame.ref, item.toolCallId), frame.session, found[0], "resolved")
+            await vain.note(backend, principal.by, answer, via, refused=error.code)
         return UpdateResult(item.toolCallId, error=error_body(error))
     return UpdateResult(item.toolCallId, answered.outcome, answered.interrupt, answered.decision, answered.vote)
 
 
-async def _addressed(backend: Backend, principal: Principal, frame: Update, item: ToolUpdate) -> InterruptRecord:
+async def _addressed(backend: Backend, principal: Principal, frame: Update, found: tuple[str, ...]) -> InterruptRecord:
     """The interrupt that an item means, open or closed: a late answer must meet the decision that stands."""
-    found = await backend.door.interrupts_of_call(frame.session, item.toolCallId, ADDRESSED[item.type])
     view = await backend.door.read(frame.session, interrupts=found[:1])
     session, record = answering.existing_interrupt(view, found[0] if found else "")
     if not decisions.entitled(principal, session, record):

@@ -61,6 +61,7 @@ def opening(
                 interrupt=shown.id,
                 tool=shown.toolName,
                 rule=operation.judged.rule if operation.judged else None,
+                operation=operation.key,
                 inputHash=shown.inputHash,
             )
         ],

@@ -27,6 +27,8 @@ Action = Literal[
     "turn.retried",
     "schedule.created",
     "schedule.cancelled",
+    "answer.lost",
+    "answer.refused",
     "tool.allowed",
     "tool.denied",
 ]
@@ -47,12 +49,28 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     tool: str | None = None
     #: Of the policy, by which it was decided or asked. None: the tool's own setting, or the app's default.
     rule: str | None = None
+    #: Of an interrupt that was closed, its status; of a lost answer, that of the decision that stands; of a refused
+    #: one, the code of the error.
     status: str | None = None
+    #: What was said: approved, denied, answered, expired, cancelled, withdrawn, superseded.
+    outcome: str | None = None
     #: Who was asked from then on: "role:manager", "dora".
     to: tuple[str, ...] = ()
     via: str | None = None
+    #: The name that the device gave itself.
+    device: str | None = None
+    #: By what right somebody answered: `subject`, `role:manager`, `member`, `scope` (of the token), `deputy:dora`;
+    #: or by which nobody was asked: `grant:…`.
+    right: str | None = None
+    #: From when it was asked to this.
+    latency_ms: int | None = None
+    #: The key of the operation that it is about.
+    operation: str | None = None
     ref: str | None = None
+    #: Of the arguments that were shown.
     inputHash: str | None = None
+    #: Of the arguments that count, where somebody put others in their place.
+    effectiveHash: str | None = None
     digest: str | None = None
 
 

@@ -11,8 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.core import escalation, gates, interrupts, turns, voting
-from holdfast.core.audit import AuditEntry, digest
+from holdfast.core import entries, escalation, gates, interrupts, turns, voting
 from holdfast.core.commit import Commit, Notice
 from holdfast.core.deadlines import member, of_interrupt
 from holdfast.core.errors import BadInput, Conflict, Forbidden, NotFound
@@ -240,20 +239,7 @@ def _tell_vote(commit: Commit, session: SessionRecord, before: Interrupt, cast: 
     if cast.edited != before.edited:
         changes["edited"] = cast.edited
     commit.events.insert(0, InterruptUpdated(interrupt=cast.id, changes=msgspec.to_builtins(changes)))
-    entry = AuditEntry(
-        "interrupt.voted",
-        session.id,
-        vote.by,
-        turn=cast.turn,
-        interrupt=cast.id,
-        tool=cast.toolName,
-        status="approved" if vote.approved else "denied",
-        via=vote.via,
-        ref=vote.ref,
-        inputHash=vote.inputHash,
-        digest=digest(session.salt, msgspec.to_builtins(vote)),
-    )
-    commit.audit.insert(0, entry)
+    commit.audit.insert(0, entries.voted(session, cast, vote, msgspec.to_builtins(vote)))
 
 
 def withdraw(
@@ -334,21 +320,7 @@ def settle(commit: Commit, session: SessionRecord, record: InterruptRecord, deci
     commit.drop_deadlines.extend(of_interrupt(record.id))
     commit.inbox_drop.append(record.id)
     commit.notices.append(Notice("interrupt.closed", session.id, record.id, record.version + 1))
-    commit.audit.append(
-        AuditEntry(
-            "interrupt.closed",
-            session.id,
-            decision.by,
-            turn=shown.turn,
-            interrupt=record.id,
-            tool=shown.toolName,
-            status=decision.status,
-            via=decision.via,
-            ref=decision.ref,
-            inputHash=shown.inputHash,
-            digest=digest(session.salt, decision.payload),
-        )
-    )
+    commit.audit.append(entries.closed(session, record, decision))
     return closed
 
 

@@ -26,8 +26,9 @@ from holdfast.core.verifying import Head
 FORMAT = 1
 Record = Head | Seal | Link
 COLUMNS = (
-    "partition", "number", "at", "time", "action", "session", "by", "by_kind", "actor", "turn", "interrupt", "tool",
-    "rule", "status", "via", "ref", "inputHash", "digest",
+    "partition", "number", "at", "time", "action", "session", "by", "by_kind", "actor", "deputy_for", "turn",
+    "interrupt", "operation", "tool", "rule", "status", "outcome", "to", "right", "via", "device", "latency_ms", "ref",
+    "inputHash", "effectiveHash", "digest",
 )  # fmt: skip
 
 _NOTHING = msgspec.Raw(b"")  # a union of Raw with None is not read as Raw
@@ -152,6 +153,7 @@ def csv_row(partition: int, link: Link) -> str:
     by = entry.by if entry else None
     fields |= {"partition": partition, "number": link.number, "at": link.at, "time": instant(link.at)}
     fields |= {"by": by and by.id, "by_kind": by and by.kind, "actor": by and by.actor}
+    fields |= {"deputy_for": by and by.deputyFor, "to": " ".join(entry.to) if entry else None}
     return Row().of(fields.get(name) for name in COLUMNS)
 
 

@@ -59,7 +59,6 @@ LOOK_AGAIN_S = 3_600.0  # a deadline may be years away, and the clock may be set
 COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awaitable[frames.Frame]]] = {
     frames.Start: starting.start,
     frames.Send: sending.send,
-    frames.Answer: answering.answer,
     frames.AnswerMany: answering_many.answer_many,
     frames.Update: updating.update,
     frames.Withdraw: withdrawing.withdraw,
@@ -225,6 +224,9 @@ class ConnectedDevice:
         if claims := CLAIMS.get(type(frame)):
             return await self._claim(claims(backend, principal, frame, VIA, self.connection), frame)
         match frame:
+            case frames.Answer():
+                device = self._device.device if self._device else None
+                return await answering.answer(backend, principal, frame, VIA, device)
             case frames.Attach():
                 return await self._attach(frame)
             case frames.Detach():

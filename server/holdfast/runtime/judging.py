@@ -74,6 +74,7 @@ def entry(turn: TurnRecord, tool: str, operation: Operation) -> AuditEntry:
         interrupt=operation.interrupt,
         tool=tool,
         rule=judged.rule,
+        operation=operation.key,
         inputHash=input_hash(operation.input),
     )
 

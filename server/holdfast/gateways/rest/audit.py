@@ -15,9 +15,13 @@ FILTERS = {
     "tool": "About this tool.",
     "by": "By whom: the id of a person, a policy or a deadline.",
     "action": "What was done, such as interrupt.closed.",
+    "status": "How it went: a status, or approved, denied, answered.",
     "since": "Not before this instant, in milliseconds.",
     "until": "Not after this instant, in milliseconds.",
 }
+
+
+MORE = {"bodies": "`true`: with arguments and answers, where the session still lives; at most 50 entries a page."}
 
 
 async def audit(exchange: Exchange) -> Reply:
@@ -25,7 +29,9 @@ async def audit(exchange: Exchange) -> Reply:
     given |= {name: _instant(name, given[name]) for name in ("since", "until")}
     limit = exchange.number("limit") or auditing.PAGE
     wanted = auditing.Wanted(**given)
-    return Reply(await auditing.page(exchange.backend, exchange.principal, wanted, exchange.query("cursor"), limit))
+    bodies = exchange.query("bodies") == "true"
+    cursor = exchange.query("cursor")
+    return Reply(await auditing.page(exchange.backend, exchange.principal, wanted, cursor, limit, bodies=bodies))
 
 
 def _instant(name: str, text: str | None) -> int | None:

@@ -393,6 +393,6 @@ ROUTES: tuple[Route, ...] = (
         handler=audit.audit,
         summary="The audit trail, the newest entry first. For operators and admins.",
         replies={200: AuditPage},
-        query=audit.FILTERS | PAGED,
+        query=audit.FILTERS | audit.MORE | PAGED,
     ),
 )

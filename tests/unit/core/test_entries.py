@@ -70,7 +70,9 @@ def test_metadata_of_authors_names_no_rule(metadata: Any) -> None:
     assert entries.rule_of(Interrupt("i", "approval", "s", "t", "r", metadata=metadata)) is None
 
 
-@pytest.mark.parametrize(("payload", "word"), [(YES, "approved"), (NO, "denied"), ({"approved": "yes"}, None), ([], None)])
+@pytest.mark.parametrize(
+    ("payload", "word"), [(YES, "approved"), (NO, "denied"), ({"approved": "yes"}, None), ([], None)]
+)
 def test_in_vain_says_what_it_meant(payload: Any, word: str | None) -> None:
     late = replace(opened(), decision=decided(None, "expired"))
     lost = entries.in_vain(SESSION, late, ALICE, 3_000, via="rest", ref="a", payload=payload)

@@ -19,6 +19,7 @@
  * @property {"deny" | "approve" | "cancel" | "escalate"} [on_expiry]
  * @property {any[]} [escalate]
  * @property {any} [metadata]
+ * @property {"gate" | "question"} [kind] what is wanted: a yes, or an answer in words
  */
 
 /**

@@ -186,9 +186,11 @@ def _add_commands() -> None:
     from holdfast.cli.policy import policy
     from holdfast.cli.schedules import schedules
     from holdfast.cli.turns import turns
+    from holdfast.device_cli.mcp import mcp
 
     main.add_command(audit)
     main.add_command(link)
+    main.add_command(mcp)
     main.add_command(notices)
     main.add_command(policy)
     main.add_command(schedules)

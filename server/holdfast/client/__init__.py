@@ -16,7 +16,6 @@ from holdfast.client.device import Client, connect
 from holdfast.client.gate import Gate
 from holdfast.client.handlers import Handler, ToolCall
 from holdfast.client.link import Token
-from holdfast.client.running import Ran
 from holdfast.client.session import Session
 from holdfast.protocol.frames import (
     Answered,
@@ -39,7 +38,6 @@ __all__ = [
     "Handler",
     "Ok",
     "Position",
-    "Ran",
     "Renewed",
     "Seen",
     "Session",

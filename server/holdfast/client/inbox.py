@@ -29,7 +29,7 @@ async def read_inbox(http: str, headers: dict[str, str]) -> list[Interrupt]:
     cursor: str | None = None
     for _ in range(PAGES_MAX):
         query = f"?{urllib.parse.urlencode({'cursor': cursor})}" if cursor else ""
-        page = await asyncio.to_thread(get, f"{http}/v1/interrupts{query}", headers)
+        page = await asyncio.to_thread(_get, f"{http}/v1/interrupts{query}", headers)
         found += msgspec.convert(page["interrupts"], list[Interrupt])
         cursor = page.get("next")
         if not cursor:
@@ -40,12 +40,11 @@ async def read_inbox(http: str, headers: dict[str, str]) -> list[Interrupt]:
 async def read_gate(http: str, headers: dict[str, str], gate: str, session: str | None) -> GateShown:
     """A gate as it stands. Raises NotFound, Gone, Forbidden, Unavailable."""
     query = f"?{urllib.parse.urlencode({'session': session})}" if session else ""
-    shown = await asyncio.to_thread(get, f"{http}/v1/gates/{urllib.parse.quote(gate, safe='')}{query}", headers)
+    shown = await asyncio.to_thread(_get, f"{http}/v1/gates/{urllib.parse.quote(gate, safe='')}{query}", headers)
     return msgspec.convert(shown, GateShown)
 
 
-def get(url: str, headers: dict[str, str]) -> dict[str, Any]:
-    """What is there, waiting in this thread. Raises the error that the server answers; Unavailable."""
+def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
     request = urllib.request.Request(url, headers={**headers, "Accept": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:

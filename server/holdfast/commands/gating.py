@@ -135,6 +135,7 @@ def _asked(principal: Principal, frame: Gate) -> Asked:
         approvers=frame.approvers,
         metadata=frame.metadata,
         escalate=_ladder(frame),
+        kind=frame.kind,
     )
 
 

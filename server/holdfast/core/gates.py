@@ -8,7 +8,7 @@ other interrupt (docs/design/gates.md).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -42,16 +42,19 @@ class Asked(msgspec.Struct, frozen=True):
     approvers: Approvers | None = None
     metadata: dict[str, Any] | None = None
     escalate: Ladder = ()
+    #: What is wanted: a yes, or an answer in words.
+    kind: Literal["gate", "question"] = "gate"
 
     @property
     def terms(self) -> dict[str, Any]:
         """What an id stands for. Kept with the turn: others may be asked by the time that somebody asks again."""
-        return {
+        terms = {
             "name": self.name,
             "payload": input_hash(self.payload),
             "approvers": input_hash(msgspec.to_builtins(self.approvers)),
             "on_expiry": self.on_expiry,
         }
+        return terms if self.kind == "gate" else {**terms, "kind": self.kind}
 
     @property
     def turn(self) -> str:
@@ -121,7 +124,8 @@ def check_same(turn: TurnRecord, asked: Asked) -> None:
         GateReused: an old yes must not be taken for one to this (promise 6).
     """
     terms: dict[str, Any] = turn.input or {}
-    differs = [name for name, now in asked.terms.items() if terms.get(name) != now]
+    now = asked.terms
+    differs = [name for name in {**now, **terms} if terms.get(name) != now.get(name)]
     if differs:
         raise GateReused(
             f"There is a gate {asked.gate!r} already, with another {' and '.join(differs)}. Take a new id.",
@@ -161,10 +165,10 @@ def _shown(asked: Asked, now_ms: int) -> Interrupt:
     """As everybody sees it. It is in no message, so it has no tool call."""
     return Interrupt(
         id=asked.interrupt,
-        kind="gate",
+        kind=asked.kind,
         session=asked.session,
         turn=asked.turn,
-        reason=REASONS["gate"],
+        reason=REASONS[asked.kind],
         message=asked.message,
         toolName=asked.name,
         input=asked.payload,

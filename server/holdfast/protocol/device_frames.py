@@ -124,6 +124,8 @@ class Gate(Frame, frozen=True, tag="gate"):
     metadata: dict[str, Any] | None = None
     #: What happens while nobody decides.
     escalate: list[RemindText | HandOverText] = msgspec.field(default_factory=list[RemindText | HandOverText])
+    #: What is wanted: a yes, or an answer in words to `message`.
+    kind: Literal["gate", "question"] = "gate"
 
 
 class Patch(Frame, frozen=True, tag="patch"):

@@ -125,3 +125,15 @@ def test_ids_are_of_the_requester_or_of_the_session() -> None:
     assert ids.gate_session_id("alice", "d") != ids.gate_session_id("bob", "d")
     assert ids.gate_turn_id("s", "d") != ids.gate_turn_id("other", "d")
     assert ids.session_of(asked().interrupt) == "s"
+
+
+def test_a_question_is_another_thing_than_a_gate_of_the_same_words() -> None:
+    _, turn, record, _ = opened(asked(kind="question", message="Where to?"))
+    assert (record.interrupt.kind, record.interrupt.reason) == ("question", "input_required")
+    gates.check_same(turn, asked(kind="question"))
+    with pytest.raises(GateReused) as refused:
+        gates.check_same(turn, asked())
+    assert refused.value.details["differs"] == ["kind"]
+    _, gate, _, _ = opened()
+    with pytest.raises(GateReused):
+        gates.check_same(gate, asked(kind="question"))

@@ -89,7 +89,7 @@ const approval = (interrupt, answer, { args, tell }) => {
 // ---------------------------------------------------------------- question
 
 const question = (interrupt, answer) => {
-  const { options = [], multiple = false } = interrupt.metadata ?? {};
+  const { options = [], multiple = false } = interrupt.input ?? {};
   const words = h("input", { type: "text", autocomplete: "off" });
   const choices = options.map((option) => {
     const value = option.id ?? option.value ?? option.label ?? option;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
@@ -37,6 +37,7 @@ class NewGate(msgspec.Struct, frozen=True, omit_defaults=True):
     on_expiry: OnExpiry = "deny"
     metadata: dict[str, Any] | None = None
     escalate: list[RemindText | HandOverText] = []
+    kind: Literal["gate", "question"] = "gate"
     ref: str | None = None
 
 
@@ -54,6 +55,7 @@ async def request(exchange: Exchange) -> Reply:
         body.on_expiry,
         body.metadata,
         body.escalate,
+        body.kind,
     )
     gated = await gating.request(exchange.backend, exchange.principal, frame, VIA)
     return Reply(gated.gate, 201 if gated.created else 200)

@@ -1,0 +1,94 @@
+"""The MCP server: lists the tools, checks arguments, and says results and refusals in the protocol's words."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from mcp import types
+from mcp.server import Server, ServerRequestContext
+
+from holdfast.core.errors import HoldfastError
+from holdfast.gateways.mcp import permission
+from holdfast.gateways.mcp.desk import Desk, Terms
+from holdfast.gateways.mcp.permission import PermissionPrompt, permitted
+from holdfast.gateways.mcp.tools import TOOLS
+from holdfast.gateways.mcp.waiting import Progress
+
+INSTRUCTIONS = (
+    "These tools reach people, who may answer at once or tomorrow. A result whose status is `open` is neither a yes "
+    "nor a no: call the tool again with the same arguments and id to go on waiting, or do something else meanwhile."
+)
+#: They ask, and change nothing; asking twice is asking once.
+ANNOTATIONS = types.ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True)
+
+Context = ServerRequestContext[Any, Any]
+Deskside = Callable[[Context], Desk]
+
+
+def serving(desk_of: Deskside, terms: Terms) -> Server[Any]:
+    """A server whose calls ask at the desk of whoever makes them."""
+    calls = _Calls(desk_of, terms)
+    return Server(
+        "holdfast",
+        version=version("holdfast"),
+        instructions=INSTRUCTIONS,
+        on_list_tools=calls.tools,
+        on_call_tool=calls.call,
+    )
+
+
+class _Calls:
+    def __init__(self, desk_of: Deskside, terms: Terms) -> None:
+        self._desk_of = desk_of
+        self._terms = terms
+
+    async def tools(self, _context: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        listed = [_tool(name, arguments) for name, (arguments, _) in TOOLS.items()]
+        return types.ListToolsResult(tools=[*listed, _tool(permission.NAME, PermissionPrompt)])
+
+    async def call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        try:
+            return await self._done(context, params.name, params.arguments or {})
+        except HoldfastError as error:
+            return _failed(f"{error} ({error.code})")
+        except msgspec.ValidationError as error:
+            return _failed(f"The arguments cannot be used: {error}")
+
+    async def _done(self, context: Context, name: str, given: dict[str, Any]) -> types.CallToolResult:
+        desk, progress = self._desk_of(context), _progress(context)
+        if name == permission.NAME:
+            sent = msgspec.convert(given, PermissionPrompt)
+            said = msgspec.json.encode(await permitted(desk, self._terms, sent, progress)).decode()
+            return types.CallToolResult(content=[types.TextContent(text=said)])
+        if name not in TOOLS:
+            return _failed(f"There is no tool {name!r}.")
+        arguments, handler = TOOLS[name]
+        told = await handler(desk, self._terms, msgspec.convert(given, arguments), progress)
+        return types.CallToolResult(
+            content=[types.TextContent(text=told.message)], structured_content=msgspec.to_builtins(told)
+        )
+
+
+def _tool(name: str, arguments: type[msgspec.Struct]) -> types.Tool:
+    (schema,), defined = msgspec.json.schema_components([arguments], ref_template="{name}")
+    return types.Tool(
+        name=name,
+        description=inspect.getdoc(arguments),
+        input_schema=defined[schema["$ref"]],
+        annotations=ANNOTATIONS,
+    )
+
+
+def _progress(context: Context) -> Progress:
+    async def tell(seconds: float) -> None:
+        await context.session.report_progress(seconds, None, "Waiting for a person to answer.")
+
+    return tell
+
+
+def _failed(message: str) -> types.CallToolResult:
+    return types.CallToolResult(content=[types.TextContent(text=message)], is_error=True)

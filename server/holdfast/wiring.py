@@ -29,6 +29,8 @@ from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Interrupt
 from holdfast.core.notices import NoticeShown
 from holdfast.gateways import device, http
+from holdfast.gateways.ai_sdk.over_http import VERSION_HEADER
+from holdfast.gateways.ai_sdk.over_websocket import AiSdkGateway
 from holdfast.gateways.auth import Authenticate, Authenticator, Noting, by_bearer
 from holdfast.gateways.drain import Drain
 from holdfast.gateways.links.token import Links
@@ -170,8 +172,15 @@ def application(
         drain=drain,
         identify=auth,
     )
+    ai_sdk = AiSdkGateway(
+        device.Services(hub, backend, authenticator), origins=Origins(settings.origins), drain=drain, identify=auth
+    )
     return Starlette(
-        routes=[WebSocketRoute("/v1/ws", gateway), *http.routes(services)],
+        routes=[
+            WebSocketRoute("/v1/ws", gateway),
+            WebSocketRoute("/ai/chat/{agent}", ai_sdk),
+            *http.routes(services),
+        ],
         middleware=_middleware(settings),
         exception_handlers={HTTPException: http.on_http_error},
     )
@@ -301,6 +310,6 @@ def _middleware(settings: Settings) -> list[Middleware]:
     """Pages of other origins may only come in where an operator has named them."""
     if not settings.origins:
         return []
-    headers = ["Authorization", "Content-Type", "Last-Event-ID"]
+    headers = ["Authorization", "Content-Type", "Last-Event-ID", VERSION_HEADER]
     methods = ["GET", "POST", "PUT", "DELETE"]
     return [Middleware(CORSMiddleware, allow_origins=settings.origins, allow_methods=methods, allow_headers=headers)]

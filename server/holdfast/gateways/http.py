@@ -34,7 +34,8 @@ def routes(services: Services) -> list[BaseRoute]:
     """All HTTP routes. The page comes last: it takes whatever path is left."""
     operations = Operations(services)
     rest = [
-        Path_(route.path, endpoint(services, route.handler, route.body), methods=[route.method]) for route in ROUTES
+        Path_(route.path, endpoint(services, route.handler, route.body, route.body_max), methods=[route.method])
+        for route in ROUTES
     ]
     return [
         *rest,

@@ -90,12 +90,14 @@ class Exchange:
 Handler = Callable[[Exchange], Awaitable[Reply | Response]]
 
 
-def endpoint(services: Services, handler: Handler, body: type[Any] | None) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(
+    services: Services, handler: Handler, body: type[Any] | None, body_max: int = BODY_MAX_BYTES
+) -> Callable[[Request], Awaitable[Response]]:
     """A handler as Starlette calls it: authenticated, decoded, answered; refused in one way."""
 
     async def respond(request: Request) -> Response:
         try:
-            return await _respond(services, handler, body, request)
+            return await _respond(services, handler, body, body_max, request)
         except HoldfastError as error:
             return refusal(error)
         except Exception:
@@ -106,24 +108,26 @@ def endpoint(services: Services, handler: Handler, body: type[Any] | None) -> Ca
     return respond
 
 
-async def _respond(services: Services, handler: Handler, body: type[Any] | None, request: Request) -> Response:
+async def _respond(
+    services: Services, handler: Handler, body: type[Any] | None, body_max: int, request: Request
+) -> Response:
     principal = await services.authenticate(request)
     if principal is None:
         raise Unauthenticated
-    sent = await _decoded(request, body) if body is not None else None
+    sent = await _decoded(request, body, body_max) if body is not None else None
     reply = await handler(Exchange(services, request, principal, sent))
     if isinstance(reply, Response):
         return reply
     return Response(msgspec.json.encode(reply.value), reply.status, reply.headers, "application/json")
 
 
-async def _decoded(request: Request, kind: type[T]) -> T:
+async def _decoded(request: Request, kind: type[T], max_bytes: int) -> T:
     """The body, as `kind`. No body at all is an empty object.
 
     Raises:
         TooLarge, BadRequest: with what is wrong, and where.
     """
-    data = await _read(request)
+    data = await _read(request, max_bytes)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if data and media_type != "application/json" and not media_type.endswith("+json"):
         raise BadRequest("The body must be JSON: send Content-Type: application/json.", path="Content-Type")
@@ -138,13 +142,13 @@ async def _decoded(request: Request, kind: type[T]) -> T:
         raise BadRequest(f"The body is not JSON in UTF-8: {error}", path="$") from None
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, max_bytes: int) -> bytes:
     announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > BODY_MAX_BYTES:
-        raise TooLarge(f"A body is at most {BODY_MAX_BYTES} bytes.", limit=BODY_MAX_BYTES)
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise TooLarge(f"A body is at most {max_bytes} bytes.", limit=max_bytes)
     data = bytearray()
     async for chunk in request.stream():
         data += chunk
-        if len(data) > BODY_MAX_BYTES:
-            raise TooLarge(f"A body is at most {BODY_MAX_BYTES} bytes.", limit=BODY_MAX_BYTES)
+        if len(data) > max_bytes:
+            raise TooLarge(f"A body is at most {max_bytes} bytes.", limit=max_bytes)
     return bytes(data)

@@ -15,6 +15,8 @@ from holdfast.commands.patching import StateShown
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot
 from holdfast.commands.scheduling import SchedulePage, ScheduleShown
 from holdfast.commands.workflows import GROUPS, TurnPage, WorkflowShown
+from holdfast.gateways.ai_sdk import over_http as ai_sdk
+from holdfast.gateways.ai_sdk.posted import Chat
 from holdfast.gateways.links.token import Link
 from holdfast.gateways.minting import Minted, Wanted
 from holdfast.gateways.rest import (
@@ -32,7 +34,7 @@ from holdfast.gateways.rest import (
     tokens,
     turns,
 )
-from holdfast.gateways.rest.exchange import Handler
+from holdfast.gateways.rest.exchange import BODY_MAX_BYTES, Handler
 from holdfast.protocol.frames import Answered, AnsweredMany, Continued, GateShown, Ok
 
 PAGED = {"cursor": "Where the page before ended: its `next`.", "limit": "Items of one page."}
@@ -48,6 +50,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     handler: Handler
     summary: str
     body: type[Any] | None = None
+    body_max: int = BODY_MAX_BYTES
     #: Status → what is answered then.
     replies: dict[int, type[Any]] = {}
     #: Parameters of the query, and what they mean.
@@ -394,5 +397,19 @@ ROUTES: tuple[Route, ...] = (
         summary="The audit trail, the newest entry first. For operators and admins.",
         replies={200: AuditPage},
         query=audit.FILTERS | audit.MORE | PAGED,
+    ),
+    Route(
+        method="POST",
+        path="/ai/chat/{agent}",
+        handler=ai_sdk.post,
+        summary="The AI SDK's DefaultChatTransport: do what a chat asks, and stream the reply.",
+        body=Chat,
+        body_max=ai_sdk.BODY_MAX_BYTES,
+    ),
+    Route(
+        method="GET",
+        path="/ai/chat/{agent}/{id}/stream",
+        handler=ai_sdk.again,
+        summary="The AI SDK's resume: the reply that goes on, or the last one; 204 if there is none.",
     ),
 )

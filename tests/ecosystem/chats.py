@@ -50,9 +50,8 @@ class Chat:
         """Idle; and, where a state is given, its last call in that state."""
 
         def wanted(shown: dict[str, Any]) -> bool:
-            return shown["status"] == "ready" and (
-                state is None or [part["state"] for part in tools(shown)][-1:] == [state]
-            )
+            last = [part["state"] for part in tools(shown)][-1:]
+            return shown["status"] == "ready" and (state is None or last == [state])
 
         return await self.until(wanted, f"it is ready, and its call {state}")
 

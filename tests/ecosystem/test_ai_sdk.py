@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,9 +101,8 @@ async def test_of_two_devices_one_decides_and_the_other_is_told_so(many: Chats, 
     assert text(first.shown) == text(second.shown)
     won = text(first.shown) == "Looking. Done."
     assert len(many.cluster.ran()) == before + won
-    assert {tools(chat.shown)[-1]["state"] for chat in (first, second)} == {
-        "output-available" if won else "output-denied"
-    }
+    state = "output-available" if won else "output-denied"
+    assert {tools(chat.shown)[-1]["state"] for chat in (first, second)} == {state}
     if wire.get("version") != 6:  # which cannot be told: its chunks know no response
         assert {tools(chat.shown)[-1]["approval"]["approved"] for chat in (first, second)} == {won}
 

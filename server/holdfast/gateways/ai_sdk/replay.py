@@ -111,7 +111,7 @@ def _tool(old: Part | None, part: Part) -> list[Chunk]:
     if old is not None and _alike(old, part):
         return []
     begun = old is not None and old.get("state") != "input-streaming"
-    return [*([] if begun else _input(part)), *_approval(old, part), *outcome(part)]
+    return [*([] if begun else _input(part)), *_approval(old, part), *_to_run(old, part), *outcome(part)]
 
 
 def _alike(old: Part, part: Part) -> bool:
@@ -123,18 +123,28 @@ def _alike(old: Part, part: Part) -> bool:
 
 
 def _input(part: Part) -> list[Chunk]:
-    """What the tool is called with. As if it streamed, unless it is still to be run: see above."""
+    """What the tool is called with, as if it streamed."""
+    if part["state"] == "input-available" and "approval" not in part:
+        return []
+    begun = {"type": "tool-input-start", **_head(part), **_taken(part, ("inputEncoding",))}
+    said = msgspec.json.encode(part["input"]).decode() if "input" in part else part.get("rawInput")
+    delta = {"type": "tool-input-delta", "toolCallId": part["toolCallId"], "inputTextDelta": said}
+    return [_with_metadata(begun, part.get("callProviderMetadata")), *([delta] if said else [])]
+
+
+def _to_run(old: Part | None, part: Part) -> list[Chunk]:
+    """That the call is to be run: the one chunk at which `onToolCall` fires. Not to who says that it has run."""
+    if part["state"] != "input-available" or (old is not None and old.get("state") in (*OUTCOMES, part["state"])):
+        return []
+    chunk = {"type": "tool-input-available", **_head(part), "input": part.get("input")}
+    return [_with_metadata(chunk, part.get("callProviderMetadata"))]
+
+
+def _head(part: Part) -> Chunk:
     head = {"toolCallId": part["toolCallId"], "toolName": _name(part), **_taken(part, ("title", "toolMetadata"))}
     if part["type"] == "dynamic-tool":
         head["dynamic"] = True
-    head |= _taken(part, ("providerExecuted",))
-    metadata = part.get("callProviderMetadata")
-    if part["state"] == "input-available":
-        return [_with_metadata({"type": "tool-input-available", **head, "input": part.get("input")}, metadata)]
-    begun = {"type": "tool-input-start", **head, **_taken(part, ("inputEncoding",))}
-    said = msgspec.json.encode(part["input"]).decode() if "input" in part else part.get("rawInput")
-    delta = {"type": "tool-input-delta", "toolCallId": part["toolCallId"], "inputTextDelta": said}
-    return [_with_metadata(begun, metadata), *([delta] if said else [])]
+    return head | _taken(part, ("providerExecuted",))
 
 
 def _approval(old: Part | None, part: Part) -> list[Chunk]:

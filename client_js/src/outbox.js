@@ -1,6 +1,7 @@
 /**
  * Commands that have no reply yet. Each has a `ref`, made here: it is sent again after every reconnect until
- * it is replied to, and the server takes it once. With a storage it survives a reload of the page.
+ * it is replied to, and the server takes it once. With a storage it survives a reload of the page, if it still means
+ * something there.
  */
 
 import { HoldfastError } from "./errors.js";
@@ -21,6 +22,9 @@ const FRAME_MAX_BYTES = 256 * 1024; // the server would close the connection, ag
 const WAITING_MAX = 100;
 const TRIES_MAX = 5; // of what was answered "not now": some 10 s
 const KEPT_MS = 24 * 3_600_000; // what is older was meant for another day
+
+/** What has no meaning on the page after this one: who looks, how far a device is, what is older. */
+const MOMENTARY = /^(claim|progress|history)$/;
 
 /** Half a character, which would make an id another one when it is sent; other text may lose it. */
 const BAD_ID = /"(ref|id|session|turn|interrupt|toolCallId)":"[^"\\]*\\ud/;
@@ -129,6 +133,7 @@ export const createOutbox = (send, changed, prefix, storage) => {
 
   /** One item a command, so that two tabs do not overwrite each other. @param {Frame} frame */
   const shelve = (frame) => {
+    if (MOMENTARY.test(frame.type)) return;
     try {
       storage?.setItem(prefix + frame.ref, JSON.stringify({ subject, frame, at: Date.now() }));
     } catch {} // a full storage must not keep a command from being sent

@@ -44,7 +44,8 @@ import { EMPTY } from "./state.js";
  * @property {() => void} asked called when the interrupts of a session are others
  */
 
-/** @typedef {{subject: string, roles: string[], can: string[], name?: string, actor?: string}} Principal */
+/** @typedef {{subject: string, roles: string[], can: string[], name?: string, actor?: string, deputyFor?: StandsIn[]}} Principal */
+/** @typedef {{subject: string, roles: string[], until: number}} StandsIn somebody who is away, in whose place one may answer */
 /** @typedef {ReturnType<typeof createSession>} Session */
 
 const RETRY = 3; // waits as before the third try to connect
@@ -344,13 +345,16 @@ const hashOf = (shown) => (shown?.edited ?? shown)?.inputHash;
 /** Whether this principal may answer: a hint for what to show, the server decides. @param {Interrupt} interrupt @param {Principal} principal */
 const mayAnswer = ({ approvers, requester }, principal) => {
   const { roles = [], subjects = [], members, notRequester } = approvers ?? {};
+  const mayDecide = (/** @type {{subject: string}} */ { subject }) => !(notRequester && requester === subject);
+  const absent = principal.deputyFor?.filter(({ until }) => until > Date.now()) ?? [];
   return (
-    !(notRequester && requester === principal.subject) &&
+    mayDecide(principal) &&
     principal.can.some((right) => right === "answer" || right === "admin") &&
     (members ||
       !(roles[0] || subjects[0]) ||
-      subjects.includes(principal.subject) ||
-      roles.some((role) => principal.roles.includes(role)))
+      [principal, ...absent].some(
+        (who) => mayDecide(who) && (subjects.includes(who.subject) || roles.some((role) => who.roles.includes(role))),
+      ))
   );
 };
 

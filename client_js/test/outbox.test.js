@@ -168,6 +168,16 @@ test("what is a day old is not sent any more", (t) => {
   assert.deepEqual(sent, []);
 });
 
+test("who looks and how far a device is means nothing after a reload", () => {
+  const storage = new Shelf();
+  const { outbox } = start(storage);
+  outbox.opened("alice");
+  for (const type of ["claim", "progress", "history", "answer"]) outbox.post({ type, session: "s1", interrupt: "i1" });
+  const next = start(storage);
+  next.outbox.opened("alice");
+  assert.deepEqual(next.sent.map(({ type }) => type), ["answer"]);
+});
+
 test("a full storage keeps nothing from being sent", () => {
   const shelf = new Shelf();
   shelf.setItem = () => {

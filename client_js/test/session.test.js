@@ -343,6 +343,22 @@ for (const [approvers, principal, can] of [
   });
 }
 
+for (const [who, approvers, can] of [
+  ["a deputy", { roles: ["finance"] }, true],
+  ["a deputy", { subjects: ["fay"] }, true],
+  ["a deputy", { roles: ["manager"] }, false],
+  ["a deputy of who asked", { roles: ["finance"], notRequester: true }, false],
+  ["a deputy of who is back", { roles: ["finance"] }, false],
+]) {
+  test(`${who} may answer what is for ${JSON.stringify(approvers)}: ${can}`, async (t) => {
+    const until = /back/.test(who) ? -1 : Date.now() + 60_000; // the clock of a test begins at 0
+    const deputyFor = [{ subject: "fay", roles: ["finance"], until }];
+    const { peer, shown } = await attached(t, { principal: { deputyFor } });
+    peer.event(1, opened({ approvers, requester: "fay" }));
+    assert.equal(shown().interrupts[0].canAnswer, can);
+  });
+}
+
 test("an update answers by tool call, with one result each", async (t) => {
   const { peer, session, shown } = await attached(t);
   peer.event(1, opened());

@@ -14,6 +14,7 @@ from tests.waiting import wait_until
 from holdfast.client import Client
 from holdfast.core.errors import Conflict, Forbidden, GateReused, NotFound
 from holdfast.core.interrupts import Approvers, Decision
+from holdfast.core.ladders import HandOver, Remind, rungs
 
 OPS = Approvers(roles=("ops",))
 
@@ -53,6 +54,16 @@ async def test_asked_waited_for_decided(cluster: Cluster) -> None:
         assert (lost.outcome, lost.decision) == ("lost", decision)
         assert await gate.wait(timeout="1 s") == decision
         assert not alice.session(shown.session).wanted
+
+
+async def test_with_a_ladder_as_in_a_turn(cluster: Cluster) -> None:
+    async with device(cluster) as alice:
+        ladder = [Remind("10 min"), HandOver("1 h", ["dora", "role:boss"], instead=True)]
+        gate = alice.gate("deploy-42")
+        shown = (await gate.request("deploy", expires="2 h", on_expiry="escalate", escalate=ladder)).interrupt
+        assert shown.onExpiry == "escalate"
+        assert shown.ladder == rungs(ladder, shown.openedAt)
+        assert (await gate.read()).interrupt.ladder == shown.ladder
 
 
 async def test_another_payload_and_nothing_at_all(cluster: Cluster) -> None:

@@ -234,5 +234,5 @@ async def test_one_continues(server: Running, scene: Scene) -> None:
     async with device(server) as phone, device(server) as laptop:
         shown = await scene.ask_and_wait("client_tool", autoContinue=False)
         await phone.session(scene.session).answer(shown.id, payload={"output": None})
-        replies = [await one.session(scene.session).carry_on(scene.turn_id) for one in (phone, laptop)]
+        replies = [await one.session(scene.session).continue_turn(scene.turn_id) for one in (phone, laptop)]
         assert [reply.outcome for reply in replies] == ["won", "lost"]

@@ -128,6 +128,29 @@ async def test_a_ladder_is_climbed_while_nobody_decides(backend: Backend) -> Non
     assert (await decide(backend, shown, boss)).outcome == "won"
 
 
+async def test_when_its_time_is_up_the_next_are_asked_and_operators_last(backend: Backend) -> None:
+    ladder = [RemindText("10 min"), HandOverText("2 h", "role:boss")]
+    shown = (await ask(backend, expires="1 h", on_expiry="escalate", escalate=ladder)).gate
+    scene, own_id = Scene(backend, shown.session), shown.interrupt.id
+    boss, operator = Principal("bea", ("boss",)), Principal("opal", ("operator",))
+    for asked, others in ((boss, operator), (operator, STRANGER)):
+        await scene.advance(3_600_001)
+        await Sweeper(backend).sweep()
+        assert [one.id for one in (await inbox.inbox(backend, asked)).interrupts] == [own_id]
+        assert (await inbox.inbox(backend, others)).interrupts == []
+    late = await gating.read(backend, ALICE, "deploy-42")
+    assert [(done.action, done.why) for done in late.interrupt.escalations] == [
+        ("remind", "time"),
+        ("hand_over", "expiry"),
+        ("hand_over", "expiry"),
+    ]
+    await scene.advance(3_600_001)
+    await Sweeper(backend).sweep()
+    over = await gating.read(backend, ALICE, "deploy-42")
+    assert (over.status, over.decision.status if over.decision else "") == ("expired", "expired")
+    assert (await reading.turn(backend, ALICE, shown.interrupt.turn)).status == "finished"
+
+
 async def test_cancelled_it_is_no_yes(backend: Backend) -> None:
     shown = (await ask(backend)).gate
     await cancelling.cancel(backend, ALICE, Cancel("c1", shown.session, shown.interrupt.turn), "test")

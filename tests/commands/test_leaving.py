@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from tests.commands.scene import ALICE, Scene
 from tests.commands.test_answering import answer
 
-from holdfast.commands import inbox, leaving, reading, updating
-from holdfast.core.errors import BadInput, Forbidden, NotFound
+from holdfast.commands import answering, claiming, gating, inbox, leaving, linking, reading, updating
+from holdfast.core.errors import BadInput, Conflict, Forbidden, NotFound
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Approvers
 from holdfast.core.people import DAY_MS
-from holdfast.protocol.frames import ToolUpdate, Update
+from holdfast.protocol.frames import Answer, Claim, Gate, Progress, ToolUpdate, Update
 
 FAY = Principal("fay", ("finance",), name="Fay")
 DAN = Principal("dan", name="Dan")
@@ -93,3 +93,47 @@ async def test_who_may_not_lend(scene: Scene, who: Any, refused: type[Exception]
         await leave(scene, who)
     with pytest.raises(BadInput):
         await leave(scene, deputy="fay")
+
+
+async def test_a_deputy_claims_and_tells_how_far_a_tool_is(scene: Scene) -> None:
+    shown = await scene.ask_and_wait(approvers=FINANCE)
+    frame = Claim("c1", scene.session, shown.id)
+    with pytest.raises(NotFound):
+        await claiming.claim(scene.backend, DAN, frame, "test")
+    await leave(scene)
+    await claiming.claim(scene.backend, DAN, frame, "test")
+    claimed = (await reading.interrupt(scene.backend, DAN, shown.id)).interrupt["claim"]
+    assert claimed["by"] == {"kind": "person", "id": "dan", "name": "Dan", "deputyFor": "fay"}
+    with pytest.raises(Conflict):
+        await claiming.claim(scene.backend, FAY, Claim("c2", scene.session, shown.id), "test")
+    with pytest.raises(BadInput):  # it got so far: only a client tool has a progress
+        await claiming.progress(scene.backend, DAN, Progress("p1", scene.session, shown.id, 0.5), "test")
+    await leaving.come_back(scene.backend, FAY)
+    with pytest.raises(NotFound):
+        await claiming.claim(scene.backend, DAN, Claim("c3", scene.session, shown.id, 0), "test")
+
+
+async def test_a_deputy_sees_the_gate_and_that_it_is_theirs(scene: Scene) -> None:
+    asked = await gating.request(scene.backend, ALICE, Gate("g1", "deploy", "deploy", approvers=FINANCE), "test")
+    own_id = asked.gate.interrupt.id
+    with pytest.raises(NotFound):
+        await gating.read(scene.backend, DAN, own_id)
+    await leave(scene)
+    assert (await gating.read(scene.backend, DAN, own_id)).canAnswer
+    answer_frame = Answer("a1", asked.gate.session, own_id, "resolved", {"approved": True})
+    assert (await answering.answer(scene.backend, DAN, answer_frame, "test")).outcome == "won"
+    assert not (await gating.read(scene.backend, DAN, own_id)).canAnswer
+    assert (await gating.request(scene.backend, ALICE, Gate("g2", "deploy", "deploy", approvers=FINANCE), "test")).gate
+
+
+async def test_a_link_for_a_deputy(scene: Scene) -> None:
+    shown = await scene.ask_and_wait(approvers=Approvers(("finance",), quorum=2), inputHash="h")
+    minter, linked = replace(ALICE, can=("mint", "read")), replace(DAN, sessions=(scene.session,), can=("answer",))
+    with pytest.raises(Forbidden):
+        await linking.check_may_link(scene.backend, minter, linked, shown.id)
+    await leave(scene)
+    assert await linking.check_may_link(scene.backend, minter, linked, shown.id) == shown
+    assert (await linking.asked(scene.backend, linked, shown.id)).entitled
+    assert (await answer(scene, shown, by=linked)).outcome == "recorded"
+    assert (await linking.asked(scene.backend, linked, shown.id)).entitled  # so the page says what was answered
+    assert not (await reading.interrupt(scene.backend, linked, shown.id)).canAnswer

@@ -64,6 +64,20 @@ async def test_bad_words_are_said_to_be_so(rest: Web) -> None:
     assert (await rest.get("/v1/gates/deploy-42?wait=soon")).status_code == 400
 
 
+async def test_a_ladder_is_taken_and_shown(rest: Web) -> None:
+    ladder = [{"action": "remind", "after": "10 min"}, {"action": "hand_over", "after": "1 h", "to": "role:boss"}]
+    asked = await rest.post("/v1/gates", BODY | {"on_expiry": "escalate", "expires": "2 h", "escalate": ladder})
+    assert asked.status_code == 201
+    shown = asked.json()["interrupt"]
+    assert shown["onExpiry"] == "escalate"
+    assert [(rung["action"], rung["at"] - shown["openedAt"], rung.get("roles")) for rung in shown["ladder"]] == [
+        ("remind", 600_000, None),
+        ("hand_over", 3_600_000, ["boss"]),
+    ]
+    for rung in ({"action": "remind"}, {"action": "shout", "after": "1 h"}, {"action": "hand_over", "after": "1 h"}):
+        assert (await rest.post("/v1/gates", BODY | {"id": "other", "escalate": [rung]})).status_code == 400, rung
+
+
 async def test_a_wait_is_told_and_asks_nobody(rest: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     own_id = (await rest.post("/v1/gates", BODY)).json()["interrupt"]["id"]
     reads: list[str] = []

@@ -11,8 +11,10 @@ from tests.gateways.server import Peer, Running, running
 from tests.waiting import wait_until
 from websockets.exceptions import ConnectionClosed
 
+from holdfast.commands import leaving
 from holdfast.core.commit import Commit
 from holdfast.core.events import ChunkWritten
+from holdfast.core.identity import Principal
 from holdfast.gateways.device import ConnectedDevice
 from holdfast.protocol.limits import Limits
 from holdfast.store.connection import Connection
@@ -45,6 +47,19 @@ async def test_a_token_in_the_header_is_welcomed(server: Running) -> None:
         assert welcome["limits"] == Limits().told()
         assert abs(welcome["serverTime"] - time.time() * 1000) < 60_000
         assert welcome["connection"]
+
+
+async def test_a_deputy_is_told_for_whom(server: Running) -> None:
+    now_ms = await server.backend.directory.now_ms()
+    fay = Principal("fay", ("finance",))
+    await leaving.leave(server.backend, fay, now_ms + 60_000, "bob")
+    await leaving.leave(server.backend, Principal("gus"), now_ms + 60_000, "alice")
+    async with server.connect("bob") as socket:
+        told = (await Peer(socket).next())["principal"]
+        assert told["deputyFor"] == [{"subject": "fay", "roles": ["finance"], "until": now_ms + 60_000}]
+    await leaving.come_back(server.backend, fay)
+    async with server.connect("bob") as socket:
+        assert "deputyFor" not in (await Peer(socket).next())["principal"]
 
 
 async def test_a_token_as_a_second_subprotocol_is_welcomed(server: Running) -> None:

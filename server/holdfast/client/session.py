@@ -244,7 +244,7 @@ class Session:
         own = new_ref(ref)
         return cast("Ok", await self._line.command(frames.Progress(own, self.id, interrupt, told, device), own))
 
-    async def carry_on(self, turn: str, *, ref: str | None = None) -> frames.Continued:
+    async def continue_turn(self, turn: str, *, ref: str | None = None) -> frames.Continued:
         """Let a turn go on that is ready to continue. `lost` says who did that before.
 
         Raises:

@@ -6,7 +6,7 @@ answer? has the deadline come first? has anybody else? Only then: is it well-for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
@@ -15,6 +15,7 @@ from holdfast.commands import vain
 from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored
+from holdfast.commands.standing_in import by_right
 from holdfast.core import claiming, decisions, deputies, entries, ids
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Recorded, Voted, Won
@@ -72,15 +73,12 @@ async def _answer(
     if ids.session_of(frame.interrupt) != frame.session:
         raise no_such_interrupt()
     need = Need(interrupts=(frame.interrupt,))
-    try:
-        deed = _Answering(principal, frame, via, device)
-        outcome = await attempt(backend, frame.session, command, deed.decide, need)
-    except (NotFound, Forbidden):
-        absent = await backend.directory.absent_for(principal.subject)
-        if not absent:
-            raise
+
+    def act(absent: Sequence[Away]) -> Awaitable[Done | Lost | Voted]:
         deed = _Answering(principal, frame, via, device, absent)
-        outcome = await attempt(backend, frame.session, command, deed.decide, need)
+        return attempt(backend, frame.session, command, deed.decide, need)
+
+    outcome = await by_right(backend, principal, act)
     return answered(frame.ref, frame.interrupt, outcome)
 
 
@@ -102,7 +100,7 @@ def existing_interrupt(view: View, own_id: str) -> tuple[SessionRecord, Interrup
 def meet(
     view: View,
     own_id: str,
-    may: Callable[[SessionRecord, InterruptRecord], None],
+    may: Callable[[SessionRecord, InterruptRecord], object],
     settle: Callable[[SessionRecord, TurnRecord, InterruptRecord], T],
 ) -> Need | First | Lost | T:
     """What every command on an open interrupt meets first: may its sender? is it settled? is it overdue?
@@ -126,12 +124,7 @@ class _Answering:
     """The decision, with what it needs to know of the command and of those for whom its sender stands in."""
 
     def __init__(
-        self,
-        principal: Principal,
-        frame: frames.Answer,
-        via: str,
-        device: str | None,
-        absent: Sequence[Away] = (),
+        self, principal: Principal, frame: frames.Answer, via: str, device: str | None, absent: Sequence[Away]
     ) -> None:
         self._principal = principal
         self._frame = frame

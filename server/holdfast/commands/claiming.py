@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -10,12 +10,14 @@ from holdfast.commands.answering import meet, no_such_interrupt
 from holdfast.commands.attempts import ATTEMPTS, First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import ok, stored_ok
-from holdfast.core import claiming, decisions, ids
+from holdfast.commands.standing_in import by_right
+from holdfast.core import claiming, deputies, ids
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost
 from holdfast.core.errors import Conflict
-from holdfast.core.identity import Principal
+from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import InterruptRecord
+from holdfast.core.people import Away
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.protocol.frames import Claim, Ok, Progress
@@ -39,8 +41,8 @@ async def claim(
         Conflict: it is settled (with the decision), or somebody else has claimed it (with the claim).
     """
 
-    def change(record: InterruptRecord, now_ms: int) -> Commit | object:
-        return claiming.claim(record, principal.by, frame.for_ms, now_ms, frame.device, connection)
+    def change(record: InterruptRecord, by: By, now_ms: int) -> Commit | object:
+        return claiming.claim(record, by, frame.for_ms, now_ms, frame.device, connection)
 
     return await _change(backend, principal, frame, change)
 
@@ -61,8 +63,8 @@ async def progress(
         Conflict: it is settled (with the decision), or another device does it (with the claim).
     """
 
-    def change(record: InterruptRecord, now_ms: int) -> Commit:
-        return claiming.progress(record, principal.by, frame.progress, now_ms, frame.device, connection)
+    def change(record: InterruptRecord, by: By, now_ms: int) -> Commit:
+        return claiming.progress(record, by, frame.progress, now_ms, frame.device, connection)
 
     return await _change(backend, principal, frame, change)
 
@@ -85,27 +87,33 @@ async def _change(
     backend: Backend,
     principal: Principal,
     frame: Claim | Progress,
-    change: Callable[[InterruptRecord, int], object],
+    change: Callable[[InterruptRecord, By, int], object],
 ) -> Ok:
-    """Change what is shown of an open interrupt. What `change` gives is a commit, unless nothing changes."""
+    """Change what is shown of an open interrupt, by its sender or in the place of who is away.
+
+    What `change` gives is a commit, unless nothing changes.
+    """
     command = command_id(principal, frame.ref, body_of(frame))
     if ids.session_of(frame.interrupt) != frame.session:
         raise no_such_interrupt()
 
-    def may(session: SessionRecord, record: InterruptRecord) -> None:
-        decisions.check_entitled(principal, session, record)
+    def act(absent: Sequence[Away]) -> Awaitable[Done | Lost | Ok]:
+        def decide(view: View) -> Commit | Need | First | Lost | Ok:
+            def may(session: SessionRecord, record: InterruptRecord) -> By:
+                return deputies.answering_as(principal, absent, session, record, view.now_ms)
 
-    def decide(view: View) -> Commit | Need | First | Lost | Ok:
-        def settle(session: SessionRecord, _turn: TurnRecord, record: InterruptRecord) -> Commit | Ok:
-            commit = change(record, view.now_ms)
-            if not isinstance(commit, Commit):
-                return Ok(frame.ref, session.id, view.epoch, view.head)
-            commit.reply = stored_ok(session.id)
-            return commit
+            def settle(session: SessionRecord, _turn: TurnRecord, record: InterruptRecord) -> Commit | Ok:
+                commit = change(record, may(session, record), view.now_ms)
+                if not isinstance(commit, Commit):
+                    return Ok(frame.ref, session.id, view.epoch, view.head)
+                commit.reply = stored_ok(session.id)
+                return commit
 
-        return meet(view, frame.interrupt, may, settle)
+            return meet(view, frame.interrupt, may, settle)
 
-    outcome = await attempt(backend, frame.session, command, decide, Need(interrupts=(frame.interrupt,)))
+        return attempt(backend, frame.session, command, decide, Need(interrupts=(frame.interrupt,)))
+
+    outcome = await by_right(backend, principal, act)
     if isinstance(outcome, Lost):
         raise Conflict("It is settled already.", decision=msgspec.to_builtins(outcome.decision))
     return ok(frame.ref, outcome) if isinstance(outcome, Done) else outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from holdfast.commands.answering import existing_interrupt, no_such_interrupt
 from holdfast.commands.attempts import Need, attempt, body_of, command_id, no_such_session, present
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored_ok
-from holdfast.core import decisions, gates, ids
+from holdfast.core import deputies, gates, ids
 from holdfast.core.commit import Commit
 from holdfast.core.durations import milliseconds
 from holdfast.core.errors import AlreadyExists, BadInput, NotFound
@@ -19,6 +20,7 @@ from holdfast.core.gates import Asked
 from holdfast.core.identity import Principal, check
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.ladders import Ladder, checked
+from holdfast.core.people import Away
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.protocol.frames import Gate, Gated, GateShown
@@ -50,7 +52,8 @@ async def request(backend: Backend, principal: Principal, frame: Gate, via: str)
         outcome = await attempt(backend, asked.session, command, deed.decide, need)
     created = isinstance(outcome, Done) and not outcome.again
     view = await backend.door.read(asked.session, interrupts=(asked.interrupt,))
-    return Gated(frame.ref, created, _shown(view, principal, *existing_interrupt(view, asked.interrupt)))
+    absent = await backend.directory.absent_for(principal.subject)
+    return Gated(frame.ref, created, _shown(view, principal, absent, *existing_interrupt(view, asked.interrupt)))
 
 
 async def read(backend: Backend, principal: Principal, gate: str, session: str | None = None) -> GateShown:
@@ -64,11 +67,12 @@ async def read(backend: Backend, principal: Principal, gate: str, session: str |
     if view.session is None and not view.gone:
         raise _no_such_gate(gate)
     found, record = existing_interrupt(view, own_id)
-    if not decisions.entitled(principal, found, record):
+    absent = await backend.directory.absent_for(principal.subject)
+    if not deputies.entitled(principal, absent, found, record, view.now_ms):
         _check_visible(principal, found)
     if gates.name_of(record) is None:
         raise _no_such_gate(gate)
-    return _shown(view, principal, found, record)
+    return _shown(view, principal, absent, found, record)
 
 
 class _Requesting:
@@ -102,13 +106,15 @@ class _Requesting:
         return gates.own_session(self._asked, self._salt, self._principal, view.now_ms)
 
 
-def _shown(view: View, principal: Principal, session: SessionRecord, record: InterruptRecord) -> GateShown:
+def _shown(
+    view: View, principal: Principal, absent: Sequence[Away], session: SessionRecord, record: InterruptRecord
+) -> GateShown:
     return GateShown(
         gates.name_of(record) or record.id,
         session.id,
         record.interrupt,
         record.status,
-        decisions.may_still_answer(principal, session, record),
+        deputies.may_still_answer(principal, absent, session, record, view.now_ms),
         view.epoch,
         view.head,
         record.decision,

@@ -18,6 +18,25 @@ class Absence(msgspec.Struct, frozen=True, omit_defaults=True):
     deputy: str | None = None
 
 
+class StandsIn(msgspec.Struct, frozen=True):
+    """For whom a deputy may answer, with which roles, until when."""
+
+    subject: str
+    roles: tuple[str, ...]
+    until: int
+
+
+async def deputy_for(backend: Backend, principal: Principal) -> list[StandsIn]:
+    """Those in whose place this principal may answer now. Cancelling is safe."""
+    absent = await backend.directory.absent_for(principal.subject)
+    now_ms = await backend.directory.now_ms() if absent else 0
+    return [
+        StandsIn(each.subject, each.roles, each.until)
+        for each in absent
+        if each.until > now_ms and each.principal.has("answer")
+    ]
+
+
 async def absence(backend: Backend, principal: Principal) -> Absence:
     """Whether this principal is away. Cancelling is safe."""
     standing = await backend.directory.away(principal.subject)

@@ -6,7 +6,7 @@ import msgspec
 
 from holdfast.commands.answering import existing_interrupt
 from holdfast.commands.backend import Backend
-from holdfast.core import decisions, ids
+from holdfast.core import deputies, ids
 from holdfast.core.errors import Conflict, Forbidden
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Decision, Interrupt
@@ -32,7 +32,8 @@ async def asked(backend: Backend, principal: Principal, own_id: str) -> Asked:
     turn = record.interrupt.turn
     turns = (await backend.door.read(session, turns=(turn,))).turns
     asker = (turns[turn].agent or turns[turn].requester.subject) if turn in turns else ""
-    entitled = decisions.entitled(principal, own, record)
+    absent = await backend.directory.absent_for(principal.subject)
+    entitled = deputies.entitled(principal, absent, own, record, view.now_ms)
     return Asked(record.interrupt, record.decision, entitled, asker or own.info.agent, view.now_ms)
 
 
@@ -49,9 +50,11 @@ async def check_may_link(backend: Backend, minter: Principal, who: Principal, ow
     own, record = existing_interrupt(view, own_id)
     reaches = minter.within(session=session, members=own.members)
     if not reaches:
-        decisions.check_entitled(minter, own, record)
+        absent = await backend.directory.absent_for(minter.subject)
+        deputies.answering_as(minter, absent, own, record, view.now_ms)
     if record.decision is not None:
         raise Conflict("It is settled already.", decision=msgspec.to_builtins(record.decision))
-    if not decisions.entitled(who, own, record):
+    absent = await backend.directory.absent_for(who.subject)
+    if not deputies.entitled(who, absent, own, record, view.now_ms):
         raise Forbidden(f"{who.subject!r} could not answer this.", approvers=record.interrupt.approvers)
     return record.interrupt

@@ -10,7 +10,7 @@ import msgspec
 from holdfast.commands.answering import existing_interrupt, no_such_interrupt
 from holdfast.commands.attempts import present
 from holdfast.commands.backend import Backend
-from holdfast.core import decisions, deputies, folding, ids
+from holdfast.core import deputies, folding, ids
 from holdfast.core.errors import Forbidden, NotFound
 from holdfast.core.events import decode
 from holdfast.core.folding import State
@@ -159,7 +159,7 @@ async def interrupt(backend: Backend, principal: Principal, own_id: str) -> Inte
     session, record = existing_interrupt(view, own_id)
     absent = await backend.directory.absent_for(principal.subject)
     can_answer = deputies.may_still_answer(principal, absent, session, record, view.now_ms)
-    if not can_answer and not decisions.entitled(principal, session, record):
+    if not deputies.entitled(principal, absent, session, record, view.now_ms):
         _check_visible(principal, session)
     history = await _history(backend, session.id, own_id)
     return shown_interrupt(record, can_answer=can_answer, history=history)

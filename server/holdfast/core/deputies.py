@@ -7,10 +7,10 @@ has no second vote for somebody else, and the absent have none beside their depu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from holdfast.core import decisions, voting
-from holdfast.core.decisions import check_entitled, entitled
+from holdfast.core.decisions import check_entitled
 from holdfast.core.errors import HoldfastError
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import InterruptRecord
@@ -25,16 +25,8 @@ def stands_in(
     principal: Principal, absent: Sequence[Away], session: SessionRecord, record: InterruptRecord, now_ms: int
 ) -> By | None:
     """As whom a deputy may answer now: the first of the absent who might. None: for nobody."""
-    shown = record.interrupt
-    if not principal.has("answer") or not may_in_principle(shown, principal.subject):
-        return None
-    if not (principal.within(session=session.id, members=session.members) or EVERYWHERE & set(principal.sessions)):
-        return None
-    for absence in absent:
-        if absence.deputy != principal.subject or absence.until <= now_ms:
-            continue
-        has_voted = voting.vote_of(shown, absence.subject) is not None
-        if not has_voted and entitled(absence.principal, session, record):
+    for absence in _lent(principal, absent, session, record, now_ms):
+        if voting.vote_of(record.interrupt, absence.subject) is None:
             return By("person", principal.subject, principal.name, principal.actor, absence.subject)
     return None
 
@@ -57,6 +49,17 @@ def answering_as(
     return principal.by
 
 
+def entitled(
+    principal: Principal, absent: Sequence[Away], session: SessionRecord, record: InterruptRecord, now_ms: int
+) -> bool:
+    """Whether such a thing is this principal's to answer, by themselves or for somebody who is away.
+
+    That it is open, or that their vote is still to come, is not said.
+    """
+    own = decisions.entitled(principal, session, record)
+    return own or any(_lent(principal, absent, session, record, now_ms))
+
+
 def may_still_answer(
     principal: Principal, absent: Sequence[Away], session: SessionRecord, record: InterruptRecord, now_ms: int
 ) -> bool:
@@ -65,3 +68,17 @@ def may_still_answer(
         return True
     voted = voting.vote_of(record.interrupt, principal.subject) is not None
     return record.decision is None and not voted and stands_in(principal, absent, session, record, now_ms) is not None
+
+
+def _lent(
+    principal: Principal, absent: Sequence[Away], session: SessionRecord, record: InterruptRecord, now_ms: int
+) -> Iterator[Away]:
+    """The absent whose right to answer this deputy has."""
+    if not principal.has("answer") or not may_in_principle(record.interrupt, principal.subject):
+        return
+    if not (principal.within(session=session.id, members=session.members) or EVERYWHERE & set(principal.sessions)):
+        return
+    for absence in absent:
+        is_theirs = absence.deputy == principal.subject and absence.until > now_ms
+        if is_theirs and decisions.entitled(absence.principal, session, record):
+            yield absence

@@ -24,6 +24,7 @@ from holdfast.commands import (
     claiming,
     continuing,
     gating,
+    leaving,
     patching,
     sending,
     starting,
@@ -165,8 +166,17 @@ class ConnectedDevice:
         self._device = Device(self.connection, principal.subject, principal.name, name)
         self._look_at_deadline()
         limits = self._services.limits.told()
-        self.subscriber.send(frames.Welcome(self.connection, _shown(principal), limits, _now_ms()))
+        shown = _shown(principal) | await self._stands_in(principal)
+        self.subscriber.send(frames.Welcome(self.connection, shown, limits, _now_ms()))
         return None
+
+    async def _stands_in(self, principal: Principal) -> dict[str, Any]:
+        """For whom a deputy may answer: a hint for what to show, which must not keep anybody out."""
+        try:
+            found = await leaving.deputy_for(self._services.backend, principal)
+        except Unavailable:
+            return {}
+        return {"deputyFor": msgspec.to_builtins(found)} if found else {}
 
     def _look_at_deadline(self) -> None:
         self._stop_timer()

@@ -13,7 +13,7 @@ from holdfast.protocol.frame import Frame, Position
 
 class Welcome(Frame, frozen=True, tag="welcome"):
     connection: str
-    #: `{subject, roles, can, name?, actor?}`
+    #: `{subject, roles, can, name?, actor?, deputyFor?}`
     principal: dict[str, Any]
     limits: dict[str, int]
     serverTime: int

@@ -8,6 +8,7 @@ import pytest
 from tests.commands.scene import ALICE, STRANGER, Scene
 
 from holdfast.commands import answering, cancelling, sending
+from holdfast.core.asking import OPEN_MAX
 from holdfast.core.errors import Forbidden, NotFound
 from holdfast.core.identity import Principal
 from holdfast.protocol.frames import Answer, Cancel, Ok, Send
@@ -74,6 +75,17 @@ async def test_an_expiry_that_came_first_stands(scene: Scene) -> None:
     await cancel(scene)
     (closed,) = await scene.events("interrupt.closed")
     assert closed["decision"]["status"] == "expired"
+    assert (await scene.turn()).end == "cancelled"
+
+
+@pytest.mark.parametrize("asked", [20, OPEN_MAX])
+async def test_many_that_are_overdue_are_settled_first_all_of_them(scene: Scene, asked: int) -> None:
+    names = tuple([(await scene.ask(expires_in_ms=60_000)).id for _ in range(asked)])
+    await scene.wait()
+    await scene.advance(60_001)
+    await cancel(scene)
+    records = (await scene.backend.door.read(scene.session, interrupts=names)).interrupts.values()
+    assert [record.decision.status for record in records if record.decision] == ["expired"] * asked
     assert (await scene.turn()).end == "cancelled"
 
 

@@ -13,15 +13,19 @@ from tests.commands.scene import ALICE, Scene
 from tests.notify.receiver import KEY, Receiver
 from tests.waiting import wait_until
 
-from holdfast.commands import answering, deleting
+from holdfast.commands import answering, deleting, leaving
 from holdfast.commands.backend import Backend
 from holdfast.core import notices
-from holdfast.core.interrupts import Interrupt
+from holdfast.core.identity import Principal
+from holdfast.core.interrupts import Approvers, Interrupt
+from holdfast.core.ladders import HandOver, Remind, rungs
+from holdfast.core.people import DAY_MS
 from holdfast.notify import webhook
 from holdfast.notify.router import Router
 from holdfast.notify.sender import Sender
 from holdfast.notify.webhook import Webhook
 from holdfast.protocol import frames
+from holdfast.runtime.sweeper import Sweeper
 from holdfast.settings import Settings, webhook_keys
 from holdfast.store.outbox import UNSAID_MS, Outbox
 
@@ -108,6 +112,46 @@ async def test_a_question_that_was_answered_meanwhile_calls_nobody(
     assert await post.send() == 2
     assert receiver.requests == []
     assert await post.waiting() == 0
+
+
+LADDER = [Remind("10 min"), HandOver("1 h", "gus")]
+
+
+async def remind_and_hand_over(scene: Scene, post: Post) -> Interrupt:
+    """Somebody is asked who is away, and nobody answers: at once all that a ladder says is said."""
+    now_ms = await scene.backend.directory.now_ms()
+    await leaving.leave(scene.backend, Principal("fay"), now_ms + DAY_MS, None)
+    asked = await scene.ask_and_wait(approvers=Approvers(subjects=("fay",)), ladder=rungs(LADDER, now_ms))
+    assert await post.send() == 1
+    await pass_time(scene, 11 * 60_000)
+    await Sweeper(scene.backend).sweep()
+    return asked
+
+
+async def test_what_a_ladder_does_is_told(scene: Scene, post: Post, receiver: Receiver) -> None:
+    await remind_and_hand_over(scene, post)
+    assert await post.send() == 3
+    assert receiver.kinds()[0] == "interrupt.opened"
+    assert sorted(receiver.kinds()[1:]) == ["interrupt.escalated", "interrupt.reminded", "interrupt.unroutable"]
+    assert receiver.requests[-1].json["data"]["interrupt"]["approvers"]["subjects"] == ["fay", "gus"]
+
+
+async def test_of_a_question_that_was_answered_meanwhile_only_its_end_is_told(
+    scene: Scene, post: Post, receiver: Receiver
+) -> None:
+    """Nobody is reminded of, or called to, what is decided: neither before it was sent nor in a later attempt."""
+    asked = await remind_and_hand_over(scene, post)
+    await receiver.answer_with(503)
+    assert await post.send() > 0
+    refused = len(receiver.requests)
+    frame = frames.Answer("yes", scene.session, asked.id, "resolved", {"approved": True})
+    await answering.answer(scene.backend, Principal("gus"), frame, "test")
+    await receiver.answer_with(200)
+    await pass_time(scene, DAY_MS // 2)
+    while await post.send():
+        pass
+    assert receiver.kinds()[refused:] == ["interrupt.closed"]
+    assert (await post.waiting(), await post.given_up()) == (0, [])
 
 
 async def test_it_is_signed_as_standard_webhooks_says(scene: Scene, post: Post, receiver: Receiver) -> None:

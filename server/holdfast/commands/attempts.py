@@ -19,6 +19,7 @@ import msgspec
 
 from holdfast.commands.backend import Backend
 from holdfast.core import decisions, ids
+from holdfast.core.asking import OPEN_MAX
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import CommandId, Commit
 from holdfast.core.errors import AlreadyExists, Busy, Conflict, Gone, NotFound
@@ -55,6 +56,10 @@ class First(msgspec.Struct, frozen=True):
     otherwise: Callable[[], Any]
 
 
+class Settled(msgspec.Struct, frozen=True):
+    """What was overdue is settled, by this command. No round was lost: a turn may have a hundred such."""
+
+
 async def attempt(
     backend: Backend,
     session: str,
@@ -72,16 +77,21 @@ async def attempt(
         RefReused, NotFound, Gone, AlreadyExists: nothing was changed.
         Busy: the records kept changing. Nothing was changed; the same command may be repeated.
     """
-    for number in range(1, ATTEMPTS + 1):
+    lost = settled = 0
+    while lost < ATTEMPTS and settled <= OPEN_MAX:
         verdict = await _decide(backend, session, command, decide, need)
         if isinstance(verdict, First):
             verdict = await _settle(backend, verdict)
+        if isinstance(verdict, Settled):
+            settled += 1
+            continue
         if not isinstance(verdict, Commit | NotDone):
             return verdict
         outcome = await _apply(backend, verdict, command)
         if isinstance(outcome, Done):
             return outcome
-        await asyncio.sleep(random.random() * PAUSE_S * number)
+        lost += 1
+        await asyncio.sleep(random.random() * PAUSE_S * lost)
     raise Busy
 
 
@@ -185,9 +195,9 @@ async def _decide(
 
 async def _settle(backend: Backend, first: First) -> Any:
     outcome = await backend.door.commit(first.commit)
-    if isinstance(outcome, NotDone) and outcome.why == "early":
-        return first.otherwise()
-    return NotDone("stale")  # settled, by us or by another: what the command meets is something else now
+    if isinstance(outcome, Done):
+        return Settled()
+    return first.otherwise() if outcome.why == "early" else outcome
 
 
 async def _apply(backend: Backend, verdict: Commit | NotDone, command: CommandId) -> Done | NotDone:

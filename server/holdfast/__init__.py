@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from holdfast.runtime.limits import GoOn, Limit
     from holdfast.runtime.racing import First
     from holdfast.runtime.results import NotDone, Result, StepFailed
+    from holdfast.runtime.stepping import Final
     from holdfast.runtime.tools import Tool, client_tool, tool
     from holdfast.runtime.turn import Turn
     from holdfast.wiring import asgi
@@ -28,6 +29,7 @@ __all__ = [
     "Approval",
     "Approvers",
     "Call",
+    "Final",
     "First",
     "GoOn",
     "HandOver",
@@ -56,6 +58,7 @@ _HOME = {
     "Approval": "core.approval",
     "Approvers": "core.interrupts",
     "Call": "runtime.call",
+    "Final": "runtime.stepping",
     "First": "runtime.racing",
     "GoOn": "runtime.limits",
     "Limit": "runtime.limits",

@@ -1,1 +1,74 @@
-"""Optional: the LLM agent, and adapters to other agent frameworks."""
+"""Optional: the LLM agent, and adapters to other agent frameworks. Each needs its extra, and says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from holdfast.core.errors import Unusable
+
+if TYPE_CHECKING:
+    from holdfast.agents.models.agent import Instructions, ModelAgent
+    from holdfast.agents.models.spending import Prices
+
+__all__ = ["Prices", "llm"]
+
+
+def llm(
+    model: Any,
+    *,
+    instructions: Instructions | None = None,
+    output: Any = None,
+    max_turns: int = 20,
+    max_tokens: int | None = None,
+    budget: float | None = None,
+    prices: Prices | None = None,
+    condense_above: int | None = None,
+    retries: int = 4,
+    settings: dict[str, Any] | None = None,
+) -> ModelAgent:
+    """An agent that lets a language model speak, and call the tools that `add_agent` gives it.
+
+    Args:
+        model: "openai:…", "anthropic:…", "google:…" or another name that pydantic-ai knows; or a Model of its.
+        instructions: what the model is told first; or a function of the turn that gives it.
+        output: a type. The turn ends when the model gives a value of it, and that is the turn's result.
+        max_turns: responses of the model in one turn.
+        max_tokens: of all requests and responses of one turn. None: no limit.
+        budget: what one turn may cost, by `prices`. None: no limit.
+        prices: of a million tokens, in the budget's currency.
+        condense_above: tokens of a request, above which what was said earlier is condensed. None: never.
+        retries: of one request, when the provider fails in a way that may pass.
+        settings: of pydantic-ai's ModelSettings: temperature, thinking, max_tokens of one response …
+
+    Raises:
+        Unusable: the extra `holdfast[llm]` is not installed, or the model's name or key is missing.
+        ValueError: a limit is none, or there is a budget without prices.
+    """
+    try:
+        from holdfast.agents.models.agent import ModelAgent
+    except ModuleNotFoundError as error:
+        raise _missing("llm", error) from error
+    return ModelAgent(
+        model,
+        instructions=instructions,
+        output=output,
+        max_turns=max_turns,
+        max_tokens=max_tokens,
+        budget=budget,
+        prices=prices,
+        condense_above=condense_above,
+        retries=retries,
+        settings=settings,
+    )
+
+
+def _missing(extra: str, error: ModuleNotFoundError) -> Unusable:
+    return Unusable(f"{error.name} is not installed. Install the extra: pip install 'holdfast[{extra}]'", extra=extra)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Prices":
+        from holdfast.agents.models.spending import Prices
+
+        return Prices
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -57,7 +57,7 @@ class ToolCall:
             proposed = self.tool.signature.bind(args, kwargs)
             digest = input_hash(proposed)
         except BadInput as error:
-            return await self._malformed(f"{self.tool.name}: {error.message}")
+            return await self.refuse(f"{self.tool.name}: {error.message}")
         operation = self.x.journal.operations.get(self.key)
         if operation is None:
             return await self._first(self._new(proposed, digest))
@@ -72,8 +72,8 @@ class ToolCall:
             case "started":
                 return await self._doubtful(operation)
 
-    async def _malformed(self, reason: str) -> Result[Any]:
-        """Recorded too: a replay must find it where it was."""
+    async def refuse(self, reason: str) -> Result[Any]:
+        """A call that cannot be made is recorded too: a replay must find it where it was."""
         operation = self.x.journal.operations.get(self.key)
         if operation is None:
             operation = replace(self._new(None, None), status="done", outcome="failed", reason=reason)

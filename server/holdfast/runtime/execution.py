@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -20,6 +20,7 @@ from holdfast.runtime.branches import Branches
 from holdfast.runtime.history import Past
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.policies import Policies
+from holdfast.runtime.tools import Tool
 from holdfast.runtime.writer import LeaseLost, TurnWriter
 
 T = TypeVar("T")
@@ -84,6 +85,8 @@ class Execution:
         self.sealed = False
         #: What the turn lets go to wait for, where the first of it is enough.
         self.race: tuple[str, ...] = ()
+        #: The agent's, by name.
+        self.tools: Mapping[str, Tool[..., Any]] = {}
         #: The agent's, bound to its turn: asked before the turn ends for having reached a limit.
         self.on_limit: Callable[[Any], Awaitable[Any]] | None = None
         #: Has it asked about the operations, where there is one.

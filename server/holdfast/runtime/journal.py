@@ -58,6 +58,10 @@ class Journal:
         self._counts[f"{prefix}{kind}:{name}"] += 1
         return prefix + operation_key(kind, name, self._counts[f"{prefix}{kind}:{name}"])
 
+    def upcoming(self, kind: OperationKind, name: str, ahead: int) -> str:
+        """The key that `name` will give after `ahead` others of this kind and name."""
+        return operation_key(kind, name, self._counts[f"{kind}:{name}"] + ahead + 1)
+
     def again(self, inside: str) -> None:
         """The body of this call is run again: what it asks for has the same names as before."""
         for counted in [one for one in self._counts if one.startswith(f"{inside}/")]:

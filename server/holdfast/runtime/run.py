@@ -152,6 +152,7 @@ class Run:
         """Run the function until it ends or must be dropped, and record that. True: it goes on at once."""
         x = self._execution = await self._load(writer)
         turn = Turn(x)
+        x.tools = self._agent.tools
         if (hook := self._agent.on_limit) is not None:
             x.on_limit = lambda limit: hook(turn, limit)
             x.over_operations = lambda: limits.over_operations(x)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import typing
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -24,6 +24,15 @@ from holdfast.runtime.results import StepFailed
 HELD_MS = 5_000  # a longer pause between two attempts is a sleep of the turn: the worker lets go meanwhile
 PAUSE_MS = 100  # after the first failed attempt, if nothing else is said; doubles
 PAUSE_MAX_MS = 3_600_000  # what failed for hours is not mended by the minute
+
+
+R = TypeVar("R")
+
+
+class Final(msgspec.Struct, Generic[R], frozen=True):
+    """The last thing that a stream may yield: JSON values that are recorded and given, in the place of its text."""
+
+    value: R
 
 
 class Again(msgspec.Struct, frozen=True):
@@ -96,7 +105,7 @@ async def _attempt(
     try:
         async with asyncio.timeout(timeout_ms / 1_000 if timeout_ms else None):
             value = await _run(fn, args)
-        kept = msgspec.json.decode(msgspec.json.encode(value))
+        kept = _as_json(value)
         _revive(fn, kept)
         return replace(operation, outcome="done", value=kept)
     except asyncio.CancelledError as error:
@@ -110,29 +119,52 @@ async def _attempt(
 
 async def stream(
     x: Execution, key: str, place: int, fn: Callable[..., AsyncIterator[Any]], args: tuple[Any, ...]
-) -> str:
-    """Stream what a generator gives, as one recorded operation. A replay returns the text and streams nothing."""
+) -> Any:
+    """Stream what a generator gives, as one recorded operation. A replay returns its value and streams nothing."""
     operation = x.journal.operations.get(key)
     if operation is not None:
         return operation.value
-    part, texts, writing = key, list[str](), False
-    async for piece in fn(*args):
-        if isinstance(piece, str) and not writing:
-            writing = True
-            await x.emit({"type": "text-start", "id": part}, key)
-        elif not isinstance(piece, str) and writing:
-            writing = False
-            await x.emit({"type": "text-end", "id": part}, key)
-        if isinstance(piece, str):
-            texts.append(piece)
-            await x.emit({"type": "text-delta", "id": part, "delta": piece}, key)
-        else:
-            await x.emit(piece, key)
-    if writing:
-        await x.emit({"type": "text-end", "id": part}, key)
-    value = "".join(texts)
+    streamed = _Streamed(x, key)
+    pieces = fn(*args)
+    try:
+        async for piece in pieces:
+            if isinstance(piece, Final):
+                streamed.final = cast("Final[Any]", piece)
+            else:
+                await streamed.add(piece)
+    finally:  # whoever drops the turn closes the connection on which it is streamed, too
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
+    await streamed.end_text()
+    value = "".join(streamed.texts) if streamed.final is None else _as_json(streamed.final.value)
     await _record(x, Operation(x.turn.id, key, "stream", "done", place=place, outcome="done", value=value))
     return value
+
+
+class _Streamed:
+    """What a generator has given so far."""
+
+    def __init__(self, x: Execution, key: str) -> None:
+        self._x, self._key = x, key
+        self._writing = False
+        self.texts: list[str] = []
+        self.final: Final[Any] | None = None
+
+    async def add(self, piece: str | dict[str, Any]) -> None:
+        if not isinstance(piece, str):
+            await self.end_text()
+            await self._x.emit(piece, self._key)
+            return
+        if not self._writing:
+            self._writing = True
+            await self._x.emit({"type": "text-start", "id": self._key}, self._key)
+        self.texts.append(piece)
+        await self._x.emit({"type": "text-delta", "id": self._key, "delta": piece}, self._key)
+
+    async def end_text(self) -> None:
+        if self._writing:
+            self._writing = False
+            await self._x.emit({"type": "text-end", "id": self._key}, self._key)
 
 
 async def sleep(x: Execution, key: str, place: int, due_ms: Callable[[], int]) -> None:
@@ -219,6 +251,10 @@ async def _run(fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         return await fn(*args)
     value = await asyncio.to_thread(fn, *args)
     return await value if inspect.isawaitable(value) else value
+
+
+def _as_json(value: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _revive(fn: Callable[..., Any], kept: Any) -> Any:

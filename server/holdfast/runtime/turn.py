@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random as _random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
-from holdfast.core import notices
+from holdfast.core import ids, notices
 from holdfast.core.durations import Duration, instant_ms, milliseconds
 from holdfast.core.interrupts import Interrupt
 from holdfast.core.messages import Message
@@ -20,7 +20,7 @@ from holdfast.runtime.execution import Asked, Execution
 from holdfast.runtime.limits import Allowance, Limit, over_limit
 from holdfast.runtime.racing import First
 from holdfast.runtime.results import Result
-from holdfast.runtime.stepping import Again
+from holdfast.runtime.stepping import Again, Final
 from holdfast.runtime.tools import Tool
 
 P = ParamSpec("P")
@@ -93,6 +93,15 @@ class Turn:
         """Whether somebody has asked that the turn stop."""
         return self._x.turn.cancel is not None
 
+    @property
+    def tools(self) -> Mapping[str, Tool[..., Any]]:
+        """The agent's tools, by name."""
+        return self._x.tools
+
+    def next_call_id(self, tool: Tool[..., Any], ahead: int = 0) -> str:
+        """The id that the next call of this tool will have, after `ahead` others: to show its input as it is made."""
+        return ids.call_id(self.id, self._x.journal.upcoming(tool.kind, tool.name, ahead))
+
     async def steering(self) -> list[Message]:
         """What people have said to this turn since the last look: messages of the mode `steer`, oldest first.
 
@@ -107,6 +116,11 @@ class Turn:
         """Call a tool: policy, then a human if need be, then its function, once."""
         x = self._x
         return Asked(x, tool.kind, tool.name, lambda key, place: ToolCall(x, tool, key, place).perform(args, kwargs))
+
+    def refuse(self, tool: Tool[..., R], reason: str) -> Asked[Result[R]]:
+        """Record a call that cannot be made, as failed: what a model gave as arguments is none. Nobody is asked."""
+        x = self._x
+        return Asked(x, tool.kind, tool.name, lambda key, place: ToolCall(x, tool, key, place).refuse(reason))
 
     @overload
     def step(
@@ -151,8 +165,24 @@ class Turn:
         again = Again(retries, limit, stepping.PAUSE_MS if backoff is None else milliseconds(backoff))
         return Asked(x, "step", name, lambda key, place: stepping.step(x, key, place, name, fn, args, again))
 
-    def stream(self, name: str, fn: Callable[P, AsyncIterator[Any]], /, *args: P.args, **_: P.kwargs) -> Asked[str]:
-        """Stream the texts (or chunks) that a generator yields: one's own model. A replay returns the recorded text."""
+    @overload
+    def stream(
+        self, name: str, fn: Callable[P, AsyncIterator[str | dict[str, Any]]], /, *args: P.args, **_: P.kwargs
+    ) -> Asked[str]: ...
+    @overload
+    def stream(
+        self,
+        name: str,
+        fn: Callable[P, AsyncIterator[str | dict[str, Any] | Final[R]]],
+        /,
+        *args: P.args,
+        **_: P.kwargs,
+    ) -> Asked[R]: ...
+    def stream(self, name: str, fn: Callable[P, AsyncIterator[Any]], /, *args: P.args, **_: P.kwargs) -> Asked[Any]:
+        """Stream the texts (or chunks) that a generator yields: one's own model. A replay returns the recorded text.
+
+        A generator that ends with `Final(value)` has that recorded and returned, in the place of its text.
+        """
         x = self._x
         return Asked(x, "stream", name, lambda key, place: stepping.stream(x, key, place, fn, args))
 

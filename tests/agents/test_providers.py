@@ -200,10 +200,7 @@ async def test_a_stream_that_breaks_off_is_asked_for_again_and_shown_once(name: 
 
 @ALL
 async def test_a_bad_key_is_said_at_once(name: str, desk: Callable[..., Any]) -> None:
-    body = (
-        FAILURES[name] if name != "google" else {"error": {"code": 401, "message": "no", "status": "UNAUTHENTICATED"}}
-    )
-    async with desk(name, Reply(status=401, body=body)) as (h, at):
+    async with desk(name, Reply(status=401, body=BAD_KEYS[name])) as (h, at):
         ended = await (await h.start("a", message="Hi")).wait_finished()
     assert (ended.end, len(at.requests)) == ("failed", 1)
     assert "401" in str(ended.error)

@@ -22,7 +22,6 @@ def llm(
     max_tokens: int | None = None,
     budget: float | None = None,
     prices: Prices | None = None,
-    condense_above: int | None = None,
     retries: int = 4,
     settings: dict[str, Any] | None = None,
 ) -> ModelAgent:
@@ -36,7 +35,6 @@ def llm(
         max_tokens: of all requests and responses of one turn. None: no limit.
         budget: what one turn may cost, by `prices`. None: no limit.
         prices: of a million tokens, in the budget's currency.
-        condense_above: tokens of a request, above which what was said earlier is condensed. None: never.
         retries: of one request, when the provider fails in a way that may pass.
         settings: of pydantic-ai's ModelSettings: temperature, thinking, max_tokens of one response …
 
@@ -56,7 +54,6 @@ def llm(
         max_tokens=max_tokens,
         budget=budget,
         prices=prices,
-        condense_above=condense_above,
         retries=retries,
         settings=settings,
     )

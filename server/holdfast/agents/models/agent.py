@@ -44,7 +44,6 @@ class ModelAgent:
         max_tokens: int | None,
         budget: float | None,
         prices: Prices | None,
-        condense_above: int | None,
         retries: int,
         settings: dict[str, Any] | None,
     ) -> None:
@@ -52,7 +51,7 @@ class ModelAgent:
         self.instructions = instructions
         self.output = None if output is None else OutputType(output)
         self.limits = Limits(max_turns, max_tokens, budget, prices)
-        self.condense_above, self.retries = condense_above, retries
+        self.retries = retries
         # The provider's client would retry unseen, under what we retry ourselves.
         self.settings = cast("ModelSettings", {"max_retries": 0} | (settings or {}))
 

@@ -38,8 +38,19 @@ class Provider:
         self.requests: list[Request] = []
         self.holding, self.left = asyncio.Event(), asyncio.Event()
         self.url = ""
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[Any]] = set()
+
+    async def close(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.gather(*self._serving)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        self._writers.add(writer)
         try:
             while (request := await _read(reader)) is not None:
                 self.requests.append(request)
@@ -81,6 +92,7 @@ async def provider(*replies: Reply) -> AsyncGenerator[Provider]:
         yield made
     finally:
         server.close()
+        await made.close()
 
 
 def _chunk(writer: asyncio.StreamWriter, text: str) -> None:

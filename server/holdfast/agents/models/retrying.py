@@ -52,5 +52,6 @@ async def pause(error: AgentRunError, attempts: int, retries: int) -> None:
     seconds = pause_s(error, attempts) if attempts <= retries else None
     if seconds is None:
         tried = "" if attempts == 1 else f" (after {attempts} attempts)"
-        raise ModelFailed(f"{error}{tried}") from error
+        # Without its cause: that is the provider's package, whose depth takes a log seconds to draw.
+        raise ModelFailed(f"{type(error).__name__}: {error}{tried}") from None
     await asyncio.sleep(seconds)

@@ -49,7 +49,7 @@ async def test_frames_that_make_no_sense(cluster: Cluster) -> None:
     output = {"type": "tool-output-available", "toolCallId": shown["toolCallId"], "output": "forged"}
     updated = await device.ask({"type": "update", "session": session, "updates": [output]})
     assert updated["results"][0]["error"]["code"] == "forged_output"
-    await refused(device, {"type": "feedback", **about}, "not_implemented")
+    await refused(device, {"type": "feedback", "session": session, "target": {"message": "m"}}, "bad_input")
     await still_works(device)
     assert (await device.answer(shown, {"approved": False}))["outcome"] == "won"
 

@@ -228,7 +228,7 @@ async def test_too_many_commands_wait_and_none_is_lost(store_url: str, connectio
         ("answer", {"session": "MINE", "interrupt": "i_x.y", "status": "resolved"}, "not_found"),
         ("start", {"agent": "nobody"}, "unknown_agent"),
         ("claim", {"session": "MINE", "interrupt": "i_x.y"}, "not_found"),
-        ("feedback", {}, "not_implemented"),
+        ("feedback", {"session": "MINE", "target": {}}, "bad_input"),
         ("answer_many", {}, "bad_request"),
         ("withdraw", {"session": "MINE", "interrupt": "i_x.y"}, "not_found"),
         ("dance", {}, "unknown_frame"),

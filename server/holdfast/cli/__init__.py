@@ -181,6 +181,7 @@ def _first(group: BaseExceptionGroup[Any]) -> str:
 def _add_commands() -> None:
     from holdfast import device_cli
     from holdfast.cli.audit import audit
+    from holdfast.cli.feedback import feedback
     from holdfast.cli.links import link
     from holdfast.cli.notices import notices
     from holdfast.cli.policy import policy
@@ -189,6 +190,7 @@ def _add_commands() -> None:
     from holdfast.device_cli.mcp import mcp
 
     main.add_command(audit)
+    main.add_command(feedback)
     main.add_command(link)
     main.add_command(mcp)
     main.add_command(notices)

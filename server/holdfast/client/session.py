@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar, cast
 from weakref import WeakSet
 
@@ -15,6 +15,7 @@ from holdfast.client.feed import Feed
 from holdfast.client.replies import Reply
 from holdfast.core.errors import Conflict, HoldfastError
 from holdfast.core.events import InterruptClosed, InterruptOpened, InterruptUpdated
+from holdfast.core.feedback import Target
 from holdfast.core.folding import State, TurnState
 from holdfast.core.interrupts import Interrupt
 from holdfast.protocol import frames
@@ -285,6 +286,25 @@ class Session:
         """
         own = new_ref(ref)
         return cast("Ok", await self._line.command(frames.Patch(own, self.id, list(operations), version), own))
+
+    async def feedback(
+        self,
+        target: Target,
+        *,
+        score: float | None = None,
+        labels: Sequence[str] = (),
+        comment: str | None = None,
+        correction: Any = None,
+        ref: str | None = None,
+    ) -> Ok:
+        """Say something about a message, an operation or an interrupt; again, in place of what was said before.
+
+        Raises:
+            BadInput, LimitReached: it cannot be kept.     NotFound: the target is not there.
+        """
+        own = new_ref(ref)
+        frame = frames.Feedback(own, self.id, target, score, tuple(labels), comment, correction)
+        return cast("Ok", await self._line.command(frame, own))
 
     async def cancel(self, turn: str | None = None, *, ref: str | None = None) -> Ok:
         """Stop a turn, or the one that is active."""

@@ -43,6 +43,8 @@ class Need(msgspec.Struct, frozen=True):
     interrupts: tuple[str, ...] = ()
     #: The shared document of the session.
     state: bool = False
+    #: What was said about the session.
+    feedback: bool = False
 
 
 NOTHING = Need()
@@ -176,7 +178,12 @@ async def _decide(
     """Read what the decision needs, as of one instant, and decide."""
     for _ in range(READS):
         view = await backend.door.read(
-            session, turns=need.turns, interrupts=need.interrupts, command=command, state=need.state
+            session,
+            turns=need.turns,
+            interrupts=need.interrupts,
+            command=command,
+            state=need.state,
+            feedback=need.feedback,
         )
         if view.again is not None:
             return view.again

@@ -23,6 +23,7 @@ from holdfast.commands import (
     cancelling,
     claiming,
     continuing,
+    feedback,
     gating,
     leaving,
     patching,
@@ -70,6 +71,7 @@ COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awai
     frames.Takeover: taking_over.take_over,
     frames.Branch: branching.switch,
     frames.Handback: taking_over.hand_back,
+    frames.Feedback: feedback.give,
 }
 
 #: What a device claims is soon free when its connection is gone.

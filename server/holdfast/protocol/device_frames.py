@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from holdfast.core.feedback import Target
 from holdfast.core.interrupts import Approvers, OnExpiry
 from holdfast.core.ladders import HandOverText, RemindText
 from holdfast.protocol.frame import Frame, Position
@@ -165,12 +166,6 @@ class Ping(Frame, frozen=True, tag="ping"):
     pass
 
 
-class Later(Frame, frozen=True):
-    """A frame of the contract whose issue has not come yet: answered `not_implemented`."""
-
-    ref: str
-
-
 class Takeover(Frame, frozen=True, tag="takeover"):
     ref: str
     session: str
@@ -196,8 +191,18 @@ class Continue(Frame, frozen=True, tag="continue"):
     turn: str
 
 
-class Feedback(Later, frozen=True, tag="feedback"):
-    pass
+class Feedback(Frame, frozen=True, tag="feedback"):
+    """What a person says afterwards about a message, an operation or an interrupt."""
+
+    ref: str
+    session: str
+    target: Target
+    #: From -1 (bad) to 1 (good).
+    score: float | None = None
+    labels: tuple[str, ...] = ()
+    comment: str | None = None
+    #: What it should have been.
+    correction: Any = None
 
 
 DeviceFrame = (

@@ -19,6 +19,7 @@ from redis.exceptions import ResponseError
 from holdfast.core.commit import CommandId, Commit, Writer
 from holdfast.core.documents import Document
 from holdfast.core.errors import RefReused, StoreUnavailable, StoreUnusable
+from holdfast.core.feedback import FeedbackBook
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.operations import Operation
 from holdfast.core.records import Record
@@ -45,7 +46,8 @@ COMMIT, READ, LOG, CLAIM = script("commit"), script("read"), script("log"), scri
 SCRIPTS = (CLAIM, COMMIT, READ, LOG)
 
 _records: dict[type[Record], msgspec.json.Decoder[Record]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (SessionRecord, TurnRecord, InterruptRecord, Document, ScheduleRecord)
+    kind: msgspec.json.Decoder(kind)
+    for kind in (SessionRecord, TurnRecord, InterruptRecord, Document, ScheduleRecord, FeedbackBook)
 }
 _operations = msgspec.json.Decoder(Operation)
 
@@ -103,6 +105,8 @@ class View(msgspec.Struct):
     again: Done | None
     #: The shared document, if it was read and there is one.
     state: Document | None = None
+    #: What was said about the session, if it was read and there is any.
+    feedback: FeedbackBook | None = None
 
 
 class Door:
@@ -139,8 +143,9 @@ class Door:
         interrupts: tuple[str, ...] = (),
         command: CommandId | None = None,
         state: bool = False,
+        feedback: bool = False,
     ) -> View:
-        """Read a session and some of its turns and interrupts, and its shared document. Cancelling is safe.
+        """Read a session and some of its turns and interrupts, its document and its feedback. Cancelling is safe.
 
         Raises:
             RefReused: `command` has the ref of another one.
@@ -152,6 +157,7 @@ class Door:
             *(field("turn", one) for one in turns),
             *(field("interrupt", one) for one in interrupts),
             *([field("state", session)] if state else []),
+            *([field("feedback", session)] if feedback else []),
         ]
         reply = await self.connection.run(
             READ,
@@ -165,7 +171,8 @@ class Door:
             await self.durability.reached(again.epoch)  # it may be asked again because this was not known
         living = alive == b"1" and record is not None
         of_turns, of_interrupts = values[: len(turns)], values[len(turns) : len(turns) + len(interrupts)]
-        document = values[-1] if state else None
+        document = values[len(turns) + len(interrupts)] if state else None
+        book = values[-1] if feedback else None
         return View(
             now_ms=int(now),
             epoch=_text(epoch),
@@ -177,6 +184,7 @@ class Door:
             interrupts=_decode_all(InterruptRecord, interrupts, of_interrupts),
             again=again,
             state=None if document is None else decode(Document, document),
+            feedback=None if book is None else decode(FeedbackBook, book),
         )
 
     async def written(self, session: str, turn: str) -> Written | None:

@@ -56,7 +56,14 @@ from holdfast.core.turns import TurnGroup
 
 PARTITIONS = 16  # of a new store; enough for any cluster that one deployment needs
 
-_FIELD: dict[RecordKind, str] = {"session": "rec", "turn": "t:", "interrupt": "i:", "state": "state", "schedule": "x:"}
+_FIELD: dict[RecordKind, str] = {
+    "session": "rec",
+    "turn": "t:",
+    "interrupt": "i:",
+    "state": "state",
+    "schedule": "x:",
+    "feedback": "feedback",
+}
 
 
 class Keys:
@@ -197,7 +204,8 @@ class Keys:
 
 def field(kind: RecordKind, own_id: str) -> str:
     """The field of its session in which a record stands."""
-    return _FIELD[kind] if kind in ("session", "state") else _FIELD[kind] + own_id  # of these a session has one
+    alone = kind in ("session", "state", "feedback")  # of these a session has one
+    return _FIELD[kind] if alone else _FIELD[kind] + own_id
 
 
 def call_field(kind: str, call: str) -> str:

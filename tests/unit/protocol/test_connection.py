@@ -97,7 +97,7 @@ def test_a_token_without_end_has_no_deadline() -> None:
         ("continue", {"ref": "x", "session": "s", "turn": "t"}, "s"),
         ("takeover", {"ref": "x", "session": "s"}, "s"),
         ("handback", {"ref": "x", "session": "s"}, "s"),
-        ("feedback", {"ref": "x"}, ""),
+        ("feedback", {"ref": "x", "session": "s", "target": {"message": "m"}}, "s"),
     ],
 )
 def test_a_command_is_to_be_performed_in_the_lane_of_its_session(kind: str, fields: dict[str, Any], lane: str) -> None:

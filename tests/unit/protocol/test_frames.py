@@ -34,7 +34,7 @@ GOOD: list[dict[str, Any]] = [
     {"type": "answer_many", "ref": "r", "answers": [{"session": "s", "interrupt": "i", "status": "resolved"}]},
     {"type": "claim", "ref": "r", "session": "s", "interrupt": "i", "for_ms": 0},
     {"type": "withdraw", "ref": "r", "session": "s", "interrupt": "i", "reason": "moot"},
-    *({"type": kind, "ref": "r"} for kind in ("feedback",)),
+    {"type": "feedback", "ref": "r", "session": "s", "target": {"message": "m"}, "score": 1, "labels": ["kind"]},
     {"type": "progress", "ref": "r", "session": "s", "interrupt": "i", "progress": 0.5, "device": "d"},
     {"type": "continue", "ref": "r", "session": "s", "turn": "t"},
     {"type": "takeover", "ref": "r", "session": "s"},

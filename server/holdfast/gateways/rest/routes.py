@@ -8,6 +8,7 @@ import msgspec
 
 from holdfast.commands.auditing import AuditPage
 from holdfast.commands.events import EventPage
+from holdfast.commands.feedback import FeedbackPage
 from holdfast.commands.inbox import InboxPage
 from holdfast.commands.leaving import Absence
 from holdfast.commands.notices import DeadNotices, Replayed
@@ -23,6 +24,7 @@ from holdfast.gateways.rest import (
     agents,
     audit,
     events,
+    feedback,
     gates,
     interrupts,
     links,
@@ -114,6 +116,22 @@ ROUTES: tuple[Route, ...] = (
         summary="Change the state by JSON Patch; with a version, only if that one stands.",
         body=state.NewPatch,
         replies={200: Ok},
+    ),
+    Route(
+        method="POST",
+        path="/v1/sessions/{id}/feedback",
+        handler=feedback.give,
+        summary="Say something about a message, an operation or an interrupt; again, in place of what you said.",
+        body=feedback.NewFeedback,
+        replies={201: Ok},
+    ),
+    Route(
+        method="GET",
+        path="/v1/sessions/{id}/feedback",
+        handler=feedback.read,
+        summary="What was said about this session.",
+        replies={200: FeedbackPage},
+        query={"context": "`true`: with the messages, the call and the decision that each is about."},
     ),
     Route(
         method="POST",

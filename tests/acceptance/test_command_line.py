@@ -129,7 +129,7 @@ def test_dev_is_all_in_one_and_says_one_line(agent: str, tmp_path: Path) -> None
         assert stopped(process)[0] == 0
 
 
-def test_server_and_worker_apart(agent: str, store_url: str) -> None:
+def test_server_and_worker_apart(agent: str, store_url: str, tmp_path: Path) -> None:
     port = free_port()
     common = {"HOLDFAST_REDIS": store_url, "HOLDFAST_SECRET": SECRET}
     url = f"http://127.0.0.1:{port}"
@@ -149,6 +149,11 @@ def test_server_and_worker_apart(agent: str, store_url: str) -> None:
         assert run("turns", "list", **mine).stdout.startswith(f"{turn}  waiting")
         assert json.loads(run("turns", "show", "--json", turn, **mine).stdout)["agent"] == "asker"
         assert run("turns", "cancel", turn, **mine).stdout == "finished\n"
+        assert "no rule is proposed" in run("audit", "report", **mine).stdout
+        rules = tmp_path / "policy.toml"
+        rules.write_text('[[rules]]\naction = "auto_approve"\n')
+        assert run("policy", "try", str(rules), **mine).stdout == "0 of 0 calls would have needed nobody\n"
+        assert run("feedback", "export", **mine).stderr == "0 feedbacks\n"
         late = run("turns", "retry", turn, **mine)
         assert (late.returncode, "conflict" in late.stderr) == (1, True)
         assert stopped(worker)[0] == 0

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import click
 import msgspec
 
+from holdfast.cli.report import report_lines
 from holdfast.cli.rest import ask
 from holdfast.core.chain import Anchor, ring
 from holdfast.core.durations import milliseconds
@@ -78,6 +79,29 @@ def show(
         _csv(entries)
     else:
         _table([_cells(entry) for entry in entries])
+
+
+@audit.command("report")
+@click.option("--session")
+@click.option("--tool")
+@click.option("--since", help="2026-05-01, 2026-05-01T12:00Z, or how long ago: '30 days'.")
+@click.option("--until", help="Likewise.")
+@click.option("--json", "as_json", is_flag=True, help="All of it, as JSON.")
+@click.option("--rules", "only_rules", is_flag=True, help="Only the proposed rules, as the TOML of a policy.")
+def report(since: str | None, until: str | None, as_json: bool, only_rules: bool, **filters: str | None) -> None:
+    """How often people are asked about which tool, what they say, and which rules would have said the same."""
+    given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
+    given |= {name: _instant(name, text) for name, text in (("since", since), ("until", until)) if text}
+    with _one_sentence():
+        found = ask("GET", "/v1/audit/report?" + urlencode(given))
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    if not only_rules:
+        for line in report_lines(found):
+            click.echo("".join(c if c.isprintable() else "?" for c in line))
+    for one in found["proposals"]:
+        click.echo(("" if only_rules else "\n") + one["toml"], nl=False)
 
 
 @audit.command("export")

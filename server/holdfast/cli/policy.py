@@ -8,8 +8,12 @@ from typing import Any
 import click
 import msgspec
 
+from holdfast.cli.rest import Ask, asking
 from holdfast.core.errors import HoldfastError
 from holdfast.core.policies import VERDICTS, Case, Policy, Ruling, by_rules, deciding, rulings
+from holdfast.core.reporting import tried
+
+AGAINST = 1  # the exit code of `try` where a policy would have overruled somebody
 
 
 @click.group()
@@ -32,6 +36,34 @@ def explain(path: Path, tool: str, arguments: str, agent: str, roles: tuple[str,
     click.echo(_conclusion(rules, case, chosen))
     for ruling in said:
         click.echo(_line(ruling, "> " if ruling is chosen else "  "))
+
+
+@policy.command("try")
+@asking
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=1_000, show_default=True, help="Past calls to look at."
+)
+def try_policy(ask: Ask, path: Path, limit: int) -> None:
+    """What the file PATH would have decided alone about past calls that people were asked about, and what they said.
+
+    Exits with 1 if it would have overruled somebody. Nothing is changed.
+    """
+    from holdfast.cli.report import past_calls
+
+    calls = past_calls(ask, limit)
+    found = tried(_read(path), calls)
+    for one in found:
+        mark = "! " if one.against else "  "
+        click.echo(f"{mark}{one.calls} would be {_SAID[one.verdict]} by {one.rule!r}; people: {one.outcome}")
+        if one.against:
+            click.echo(f"    {', '.join(one.examples)}")
+    click.echo(f"{sum(one.calls for one in found)} of {len(calls)} calls would have needed nobody")
+    if any(one.against for one in found):
+        raise SystemExit(AGAINST)
+
+
+_SAID = {"allow": "approved", "deny": "denied"}
 
 
 def _conclusion(rules: Policy, case: Case, chosen: Ruling | None) -> str:

@@ -17,6 +17,8 @@ from holdfast.core.errors import BadRequest, Forbidden
 from holdfast.core.exporting import Record, decode_entry
 from holdfast.core.identity import OPERATOR, Principal
 from holdfast.core.ids import session_of
+from holdfast.core.interrupts import Interrupt
+from holdfast.core.turns import TurnRecord
 from holdfast.core.verifying import Check, Head, Verdict
 from holdfast.store.trail import Trail
 
@@ -32,6 +34,7 @@ JUMP_MS = 3_600_000  # a clock that was set back may have put this much disorder
 class Bodies(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an interrupt showed, and the decision. Gone with its session."""
 
+    kind: str
     agent: str
     roles: tuple[str, ...]
     input: Any = None
@@ -148,7 +151,11 @@ async def _with_bodies(backend: Backend, entry: AuditShown) -> AuditShown:
         return entry
     shown, decision = record.interrupt, record.decision
     payload = decision.payload if decision else None
-    return replace(entry, bodies=Bodies(turn.agent, turn.requester.roles, shown.input, payload, shown.metadata))
+    return replace(entry, bodies=_bodies(turn, shown, payload))
+
+
+def _bodies(turn: TurnRecord, shown: Interrupt, payload: Any) -> Bodies:
+    return Bodies(shown.kind, turn.agent, turn.requester.roles, shown.input, payload, shown.metadata)
 
 
 def _check(principal: Principal) -> None:

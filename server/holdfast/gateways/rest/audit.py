@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.commands import auditing
+from holdfast.commands import auditing, reporting
 from holdfast.core.errors import BadRequest
 from holdfast.gateways.rest.exchange import Exchange, Reply
 
@@ -32,6 +32,15 @@ async def audit(exchange: Exchange) -> Reply:
     bodies = exchange.query("bodies") == "true"
     cursor = exchange.query("cursor")
     return Reply(await auditing.page(exchange.backend, exchange.principal, wanted, cursor, limit, bodies=bodies))
+
+
+REPORTED = {name: FILTERS[name] for name in ("session", "tool", "since", "until")}
+
+
+async def report(exchange: Exchange) -> Reply:
+    given: dict[str, Any] = {name: exchange.query(name) for name in REPORTED}
+    given |= {name: _instant(name, given[name]) for name in ("since", "until")}
+    return Reply(await reporting.report(exchange.backend, exchange.principal, auditing.Wanted(**given)))
 
 
 def _instant(name: str, text: str | None) -> int | None:

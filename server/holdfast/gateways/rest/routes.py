@@ -14,6 +14,7 @@ from holdfast.commands.leaving import Absence
 from holdfast.commands.notices import DeadNotices, Replayed
 from holdfast.commands.patching import StateShown
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot
+from holdfast.commands.reporting import Report
 from holdfast.commands.scheduling import SchedulePage, ScheduleShown
 from holdfast.commands.workflows import GROUPS, TurnPage, WorkflowShown
 from holdfast.gateways.ai_sdk import over_http as ai_sdk
@@ -407,6 +408,14 @@ ROUTES: tuple[Route, ...] = (
         body=interrupts.NewAnswer,
         replies=ANSWERED,
         query=GATE,
+    ),
+    Route(
+        method="GET",
+        path="/v1/audit/report",
+        handler=audit.report,
+        summary="What people decide, by tool and range of arguments, and rules that would say the same.",
+        replies={200: Report},
+        query=audit.REPORTED,
     ),
     Route(
         method="GET",

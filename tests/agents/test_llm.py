@@ -324,3 +324,28 @@ def test_a_model_that_is_none_is_refused_where_it_is_written() -> None:
         llm("nobody:knows")
     with pytest.raises(ValueError, match="prices"):
         llm(Scripted().model, budget=1.0)
+
+
+async def test_a_long_conversation_is_condensed_once_and_the_turns_after_go_on_from_that(store_url: str) -> None:
+    story = "A-17 came broken. " * 40
+    scripted = Scripted(["One."], ["Two."], ["Three."], ["They want A-17 back."], ["Four."], ["Five."])
+    async with harness(app_of(scripted, condense_above=200), url=store_url) as h:
+        session = await h.start("a", message=story)
+        for word in ("second", "third", "fourth", "fifth"):
+            await session.wait_finished()
+            if word == "fourth":
+                await h.kill_worker()
+            await session.send(word)
+            await _asked(scripted, word)
+        await session.wait_finished()
+        metadata = [one.message.metadata or {} for one in (await session.state()).messages.values()]
+    assert len(scripted.asked) == 6
+    assert "A-17 came broken." in str(scripted.asked[3][0])
+    for request in scripted.asked[4:]:
+        assert "They want A-17 back." in str(request[0])
+        assert "came broken" not in str(request)
+    assert [one["condensed"]["summary"] for one in metadata if "condensed" in one] == ["They want A-17 back."]
+
+
+async def _asked(scripted: Scripted, word: str) -> None:
+    await wait_until(lambda: any(word in str(one[-1]) for one in scripted.asked), f"the model is asked {word!r}")

@@ -22,6 +22,7 @@ def llm(
     max_tokens: int | None = None,
     budget: float | None = None,
     prices: Prices | None = None,
+    condense_above: int | None = None,
     retries: int = 4,
     settings: dict[str, Any] | None = None,
 ) -> ModelAgent:
@@ -35,6 +36,7 @@ def llm(
         max_tokens: of all requests and responses of one turn. None: no limit.
         budget: what one turn may cost, by `prices`. None: no limit.
         prices: of a million tokens, in the budget's currency.
+        condense_above: about so many tokens of former messages, above which the older ones are condensed. None: never.
         retries: of one request, when the provider fails in a way that may pass.
         settings: of pydantic-ai's ModelSettings: temperature, thinking, max_tokens of one response …
 
@@ -54,6 +56,7 @@ def llm(
         max_tokens=max_tokens,
         budget=budget,
         prices=prices,
+        condense_above=condense_above,
         retries=retries,
         settings=settings,
     )

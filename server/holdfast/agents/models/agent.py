@@ -12,13 +12,14 @@ from typing import Any, cast
 
 import msgspec
 from pydantic_ai.exceptions import UserError
-from pydantic_ai.messages import InstructionPart, ModelRequest, ModelRequestPart
+from pydantic_ai.messages import InstructionPart, ModelMessage, ModelRequest, ModelRequestPart
 from pydantic_ai.models import Model, ModelRequestParameters, infer_model
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
-from holdfast.agents.models import answering, conversation
+from holdfast.agents.models import answering, condensing, conversation
 from holdfast.agents.models.answering import Answer, Proposed, Question
+from holdfast.agents.models.condensing import Condensed
 from holdfast.agents.models.results import Given, OutputType
 from holdfast.agents.models.spending import Limits, Prices, Spending
 from holdfast.core.errors import Unusable
@@ -44,6 +45,7 @@ class ModelAgent:
         max_tokens: int | None,
         budget: float | None,
         prices: Prices | None,
+        condense_above: int | None,
         retries: int,
         settings: dict[str, Any] | None,
     ) -> None:
@@ -51,7 +53,7 @@ class ModelAgent:
         self.instructions = instructions
         self.output = None if output is None else OutputType(output)
         self.limits = Limits(max_turns, max_tokens, budget, prices)
-        self.retries = retries
+        self.retries, self.condense_above = retries, condense_above
         # The provider's client would retry unseen, under what we retry ourselves.
         self.settings = cast("ModelSettings", {"max_retries": 0} | (settings or {}))
 
@@ -66,10 +68,11 @@ class _Talk:
     def __init__(self, agent: ModelAgent, turn: Turn) -> None:
         self._agent, self._turn = agent, turn
         self._spending = Spending(turn, agent.limits)
-        self._messages = conversation.told(turn.history)
+        self._messages: list[ModelMessage] = []
         self._instructions: list[InstructionPart] = []
 
     async def run(self) -> Any:
+        self._messages = await self._history()
         self._instructions = await self._instructed()
         request: list[ModelRequestPart] = [self._prompt()]
         while True:
@@ -83,6 +86,21 @@ class _Talk:
             if not request and self._agent.output is None:
                 return (answer.message.text or "")[:RESULT_MAX]
             request = request or [conversation.asked_for_result()]
+
+    async def _history(self) -> list[ModelMessage]:
+        """The messages before this turn: condensed as far as a former turn did it, or as they must be now."""
+        agent, (condensed, messages) = self._agent, condensing.found(self._turn.history)
+        old = [] if agent.condense_above is None else condensing.too_long(messages, agent.condense_above)
+        if old:
+            recorded = await self._turn.stream(
+                "condense", condensing.stream, agent.model, agent.settings, agent.retries, condensed, old
+            )
+            made = msgspec.convert(recorded, Condensed | None)
+            if made is not None:
+                self._spending.add(made.usage)
+                condensed, messages = made, messages[len(old) :]
+        beginning: list[ModelMessage] = [] if condensed is None else [ModelRequest([condensed.part])]
+        return beginning + conversation.told(messages)
 
     def _prompt(self) -> ModelRequestPart:
         turn = self._turn

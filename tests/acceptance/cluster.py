@@ -126,8 +126,8 @@ class Cluster:
         await wait_until(lambda: listening(port), f"a server listens on {port}\n{process.output()}")
         return process
 
-    def start_worker(self, *, env: dict[str, str] | None = None) -> Process:
-        process = self._process("worker", "worker", f"{AGENTS}:app", env=env)
+    def start_worker(self, *, app: Path = AGENTS, env: dict[str, str] | None = None) -> Process:
+        process = self._process("worker", "worker", f"{app}:app", env=env)
         self.workers.append(process)
         process.start()
         return process

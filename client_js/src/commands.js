@@ -98,3 +98,29 @@ export const takeover = async (session) => (await session.command({ type: "takeo
  * @returns {Promise<string | undefined>}
  */
 export const handback = async (session, answered) => (await session.command({ type: "handback", answered })).turn;
+
+/**
+ * Show another branch to everybody, and speak on it from now on; `""` is the one on which the session began. It is a
+ * `conflict` while a turn runs or waits.
+ *
+ * @param {Session} session
+ * @param {string} branch
+ */
+export const branch = async (session, branch) => {
+  await session.command({ type: "branch", branch });
+};
+
+/**
+ * What stands in one place, oldest first: the turn that was there and those that replaced it, each with the branch that
+ * shows it. "‹ 2/3 ›" is `versions(snapshot.session, snapshot.turns[id])`, where `id` is the turn of a message.
+ *
+ * @param {import("./state.js").SessionInfo | undefined} info
+ * @param {Pick<import("./state.js").Turn, "id" | "branch">} turn
+ * @returns {{turn: string, branch: string}[]}
+ */
+export const versions = (info, turn) => {
+  const known = info?.branches ?? [];
+  const { parent, before } = known.find(({ id }) => id === turn.id) ?? { parent: turn.branch ?? "", before: turn.id };
+  const later = known.filter((own) => own.parent === parent && own.before === before);
+  return [{ turn: before, branch: parent }, ...later.map(({ id }) => ({ turn: id, branch: id }))];
+};

@@ -134,6 +134,7 @@ export const createSession = (id, host) => {
   const isUnsent = (frame) =>
     frame.type === "send" &&
     frame.session === id &&
+    frame.message &&
     !state.placed.some(({ message }) => message.metadata?.ref === frame.ref);
 
   const changed = () => {
@@ -275,13 +276,13 @@ export const createSession = (id, host) => {
     /**
      * Say something; resolves when the server has it, to what it causes or steers, and what it waits for.
      *
-     * @param {Sendable} message
-     * @param {{mode?: "queue" | "steer" | "replace" | "reject", replaces?: string}} [options]
+     * @param {Sendable | null} message null, with the agent's message as `replaces`: it is to answer once more
+     * @param {{mode?: "queue" | "steer" | "replace" | "reject", replaces?: string}} [options] `replaces`: in whose place
      * @returns {Promise<{seq: number, turn?: string, behind?: string, ahead?: number, steers?: boolean, [field: string]: any}>}
      */
     send: async (message, options) => {
       const own = newRef();
-      const { type, ref, ...sent } = await command({ type: "send", ref: own, message: sendable(message, own), ...options });
+      const { type, ref, ...sent } = await command({ type: "send", ref: own, message: message && sendable(message, own), ...options });
       return /** @type {any} */ (sent);
     },
 

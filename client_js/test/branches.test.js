@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { fold, shown } from "../src/folding.js";
+import { versions } from "../src/commands.js";
 import { EMPTY } from "../src/state.js";
 
 const B = { id: "t4", parent: "", before: "t2" };
@@ -52,3 +53,17 @@ test("where the turn that was replaced is not known, nothing of its branch is co
   const { t1: _, t2: __, ...turns } = state.turns;
   assert.deepEqual(shown({ ...state, turns, placed: state.placed.slice(4) }).map(({ id }) => id), both("t7"));
 });
+
+for (const [turn, expected] of [
+  ["t1", [["t1", ""]]],
+  ["t2", [["t2", ""], ["t4", "t4"], ["t7", "t7"]]],
+  ["t4", [["t2", ""], ["t4", "t4"], ["t7", "t7"]]],
+  ["t7", [["t2", ""], ["t4", "t4"], ["t7", "t7"]]],
+  ["t5", [["t5", "t4"], ["t6", "t6"]]],
+  ["t6", [["t5", "t4"], ["t6", "t6"]]],
+]) {
+  test(`in the place of ${turn}: ${expected.map(([own]) => own)}`, () => {
+    const found = versions(state.session, state.turns[turn]);
+    assert.deepEqual(found.map(({ turn, branch }) => [turn, branch]), expected);
+  });
+}

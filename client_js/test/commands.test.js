@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { answerMany, claim, continueTurn, handback, progress, takeover, withdraw } from "../src/commands.js";
+import { answerMany, branch, claim, continueTurn, handback, progress, takeover, withdraw } from "../src/commands.js";
 import { connect } from "../src/index.js";
 import { Peer, settled } from "./peer.js";
 
@@ -88,6 +88,25 @@ test("who lets a turn go on is told whether somebody else did", async (t) => {
   const lost = { outcome: "lost", by: { kind: "person", id: "bob" }, at: 7 };
   peer.say({ type: "continued", ref, turn, ...lost });
   assert.deepEqual(await done, lost);
+});
+
+test("another branch is shown", async (t) => {
+  const { peer, session } = await attached(t);
+  const done = branch(session, "t4");
+  const [{ ref, ...sent }] = peer.sent("branch");
+  assert.deepEqual(sent, { type: "branch", branch: "t4", session: "s1" });
+  peer.say({ type: "ok", ref });
+  await done;
+});
+
+test("the agent is to answer once more", async (t) => {
+  const { peer, session } = await attached(t);
+  const done = session.send(null, { replaces: "m1" });
+  const [{ ref, ...sent }] = peer.sent("send");
+  assert.deepEqual(sent, { type: "send", message: null, replaces: "m1", session: "s1" });
+  assert.deepEqual(session.getSnapshot().unsent, []);
+  peer.say({ type: "ok", ref, turn: "t2" });
+  assert.equal((await done).turn, "t2");
 });
 
 for (const [name, act, frame] of [

@@ -66,6 +66,24 @@ async def test_with_a_ladder_as_in_a_turn(cluster: Cluster) -> None:
         assert (await gate.read()).interrupt.ladder == shown.ladder
 
 
+async def test_named_by_its_turn_as_a_workflow(cluster: Cluster) -> None:
+    async with device(cluster) as alice, approver(cluster) as olga:
+        turns = [
+            (await alice.gate(name).request("deploy", name, approvers=OPS)).interrupt.turn for name in ("one", "two")
+        ]
+        won = await olga.approve_workflow(turns[0], reason="seen", ref="yes")
+        assert won.decision is not None
+        assert (won.outcome, won.decision.approved, won.decision.by.id) == ("won", True, "olga")
+        assert await olga.approve_workflow(turns[0], reason="seen", ref="yes") == won
+        with pytest.raises(Conflict) as refused:
+            await alice.reject_workflow(turns[0])
+        assert refused.value.details["open"] == {}
+        rejected = await olga.reject_workflow(turns[1], reason="not today")
+        assert rejected.decision is not None
+        assert not rejected.decision.approved
+        assert (await alice.gate("two").wait()).body["reason"] == "not today"
+
+
 async def test_another_payload_and_nothing_at_all(cluster: Cluster) -> None:
     async with device(cluster) as alice:
         await alice.gate("deploy-42").request("deploy", 1)

@@ -70,6 +70,28 @@ async def test_two_devices_one_decision_and_everybody_has_the_same(cluster: Clus
         assert (late.outcome, late.decision) == ("lost", answers[0].decision)
 
 
+async def test_said_again_beside_it_and_switched_back(cluster: Cluster) -> None:
+    async with device(cluster) as alice, device(cluster, "olga", token=cluster.token("olga", ("operator",))) as olga:
+        session = await alice.start("asks", "go")
+        first = (await session.wait_interrupt()).turn
+        message = next(placed.message.id for placed in session.state.ordered if placed.message.role == "user")
+        said = await session.send("go on", replaces=message)
+        assert said.turn is not None
+        info = await session.wait_for(lambda state: state.session if state.session and state.session.branches else None)
+        assert [(own.id, own.before) for own in info.branches] == [(said.turn, first)]
+        with pytest.raises(Conflict):
+            await session.switch("")
+        await session.wait_interrupt(turn=said.turn)
+        await session.cancel()
+        await session.wait_finished(said.turn)
+        await session.switch("")
+        await session.wait_for(lambda state: (state.session is not None and state.session.branch == "") or None)
+        hers = olga.session(session.id)
+        await hers.takeover()
+        await session.wait_for(lambda state: (state.session is not None and state.session.takeover) or None)
+        await hers.handback(answered=True)
+
+
 async def test_people_claim_and_answer_many_and_operators_withdraw(cluster: Cluster) -> None:
     operator = cluster.token("olga", roles=("operator",))
     async with device(cluster) as alice, device(cluster, "bob") as bob, device(cluster, token=operator) as olga:

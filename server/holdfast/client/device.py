@@ -13,7 +13,7 @@ import msgspec
 from holdfast.client.address import Address, parse
 from holdfast.client.gate import Followed, Gate
 from holdfast.client.handlers import Handler, Handlers
-from holdfast.client.inbox import read_gate, read_inbox
+from holdfast.client.inbox import decide_workflow, read_gate, read_inbox
 from holdfast.client.link import Link, State, Token
 from holdfast.client.pending import Pending
 from holdfast.client.reconnecting import Waits
@@ -22,7 +22,7 @@ from holdfast.client.session import Session, new_ref
 from holdfast.core.errors import HoldfastError, Unavailable
 from holdfast.core.interrupts import Interrupt
 from holdfast.protocol import frames
-from holdfast.protocol.frames import AnswerItem, AnswerResult
+from holdfast.protocol.frames import Answered, AnswerItem, AnswerResult
 
 OPEN_S = 15.0
 RETRY_ATTACH_S = 1.0  # after an attach that could not be done now
@@ -186,6 +186,27 @@ class Client:
         """The gate of this id: one of ours, by the name that we give it (in `session`, if it is to stand there);
         or any, by its interrupt's id. Nothing is asked of the server yet."""
         return Gate(gate, session, self, self._look, self._followed)
+
+    async def approve_workflow(self, turn: str, *, reason: str | None = None, ref: str | None = None) -> Answered:
+        """Let a turn pass the one gate at which it waits, by naming the turn. `lost` says who decided before.
+
+        Cancelling leaves the outcome unknown: repeat it with the same `ref`.
+
+        Raises:
+            Conflict: not exactly one of its gates is open; `details["open"]` has those that are, by their ids.
+            NotFound, Gone, Forbidden: it is not there, or not yours to decide.
+        """
+        return await self._decide_workflow(turn, reason, ref, approved=True)
+
+    async def reject_workflow(self, turn: str, *, reason: str | None = None, ref: str | None = None) -> Answered:
+        """Say no at the one gate at which a turn waits; otherwise as `approve_workflow`."""
+        return await self._decide_workflow(turn, reason, ref, approved=False)
+
+    async def _decide_workflow(self, turn: str, reason: str | None, ref: str | None, *, approved: bool) -> Answered:
+        headers = await self._authorized()
+        return await decide_workflow(
+            self._where.http, headers, turn, approved=approved, reason=reason, ref=new_ref(ref)
+        )
 
     async def _look(self, gate: str, session: str | None) -> frames.GateShown:
         return await read_gate(self._where.http, await self._authorized(), gate, session)

@@ -1,4 +1,4 @@
-"""The inbox and gates, over REST: what a device reads without attaching to anything."""
+"""The inbox, gates and workflows, over REST: what a device does without attaching to anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 from holdfast.client.replies import error_of
 from holdfast.core.errors import HoldfastError, Unavailable
 from holdfast.core.interrupts import Interrupt
-from holdfast.protocol.frames import GateShown
+from holdfast.protocol.frames import Answered, GateShown
 
 TIMEOUT_S = 10.0
 PAGES_MAX = 20  # a longer inbox is for a screen that pages
@@ -29,7 +29,7 @@ async def read_inbox(http: str, headers: dict[str, str]) -> list[Interrupt]:
     cursor: str | None = None
     for _ in range(PAGES_MAX):
         query = f"?{urllib.parse.urlencode({'cursor': cursor})}" if cursor else ""
-        page = await asyncio.to_thread(_get, f"{http}/v1/interrupts{query}", headers)
+        page = await asyncio.to_thread(_asked, f"{http}/v1/interrupts{query}", headers)
         found += msgspec.convert(page["interrupts"], list[Interrupt])
         cursor = page.get("next")
         if not cursor:
@@ -40,20 +40,50 @@ async def read_inbox(http: str, headers: dict[str, str]) -> list[Interrupt]:
 async def read_gate(http: str, headers: dict[str, str], gate: str, session: str | None) -> GateShown:
     """A gate as it stands. Raises NotFound, Gone, Forbidden, Unavailable."""
     query = f"?{urllib.parse.urlencode({'session': session})}" if session else ""
-    shown = await asyncio.to_thread(_get, f"{http}/v1/gates/{urllib.parse.quote(gate, safe='')}{query}", headers)
+    shown = await asyncio.to_thread(_asked, f"{http}/v1/gates/{urllib.parse.quote(gate, safe='')}{query}", headers)
     return msgspec.convert(shown, GateShown)
 
 
-def _get(url: str, headers: dict[str, str]) -> dict[str, Any]:
-    request = urllib.request.Request(url, headers={**headers, "Accept": "application/json"})
+async def decide_workflow(
+    http: str, headers: dict[str, str], turn: str, *, approved: bool, reason: str | None, ref: str
+) -> Answered:
+    """Decide the one gate at which a turn waits, by naming the turn.
+
+    Raises:
+        Conflict: not exactly one is open; `details` has those that are.
+        NotFound, Gone, Forbidden, BadInput, Unavailable
+    """
+    deed = "approve" if approved else "reject"
+    body = {"ref": ref} | ({} if reason is None else {"reason": reason})
+    url = f"{http}/v1/turns/{urllib.parse.quote(turn, safe='')}/{deed}"
+    return msgspec.convert(await asyncio.to_thread(_asked, url, headers, body), Answered, strict=True)
+
+
+def _asked(url: str, headers: dict[str, str], body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a server answers to a GET, or to the POST of a body."""
+    data = None if body is None else msgspec.json.encode(body)
+    given = {**headers, "Accept": "application/json"} | ({} if data is None else {"Content-Type": "application/json"})
+    request = urllib.request.Request(url, data, headers=given)
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             return msgspec.json.decode(response.read(), type=dict[str, Any])
     except urllib.error.HTTPError as error:
         with error:
-            raise _problem(error.code, error.read()) from None
+            told = error.read()
+        if (lost := _lost(told)) is not None:
+            return lost
+        raise _problem(error.code, told) from None
     except (OSError, msgspec.DecodeError) as error:
         raise Unavailable(f"{url} does not answer: {error}") from None
+
+
+def _lost(body: bytes) -> dict[str, Any] | None:
+    """An answer that came too late is told with an error's status, and is none: losing is a result."""
+    try:
+        told = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return None
+    return cast("dict[str, Any]", told) if isinstance(told, dict) and "outcome" in told else None
 
 
 def _problem(status: int, body: bytes) -> HoldfastError:

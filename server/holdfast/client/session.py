@@ -166,18 +166,21 @@ class Session:
 
     async def send(
         self,
-        message: str | dict[str, Any],
+        message: str | dict[str, Any] | None,
         *,
         mode: Literal["queue", "steer", "replace", "reject"] | None = None,
+        replaces: str | None = None,
         ref: str | None = None,
     ) -> Ok:
-        """Say something: a text, or `{parts: […]}`.
+        """Say something: a text, or `{parts: […]}`; with `replaces`, in the place of an earlier message, beside it.
+
+        None, with the agent's message as `replaces`: it is to answer once more.
 
         While a turn runs or waits, it waits for that one's end (`queue`), is given to its agent (`steer`), takes its
         place (`replace`), or raises SessionBusy (`reject`). None: as the agent has it.
         """
         own = new_ref(ref)
-        sent = cast("Ok", await self._line.command(frames.Send(own, self.id, message, mode), own))
+        sent = cast("Ok", await self._line.command(frames.Send(own, self.id, message, mode, replaces), own))
         self.caused(sent)
         return sent
 
@@ -253,6 +256,25 @@ class Session:
         """
         own = new_ref(ref)
         return cast("frames.Continued", await self._line.command(frames.Continue(own, self.id, turn), own))
+
+    async def switch(self, branch: str, *, ref: str | None = None) -> Ok:
+        """Show another branch to everybody, and speak on it from now on; "" is the one on which it began.
+
+        Raises:
+            Conflict: a turn runs or waits on the one that is shown.     NotFound: there is no such branch.
+        """
+        own = new_ref(ref)
+        return cast("Ok", await self._line.command(frames.Branch(own, self.id, branch), own))
+
+    async def takeover(self, *, ref: str | None = None) -> Ok:
+        """Speak in the agent's place from now on, as an operator. Raises Forbidden, Conflict."""
+        own = new_ref(ref)
+        return cast("Ok", await self._line.command(frames.Takeover(own, self.id), own))
+
+    async def handback(self, *, answered: bool = False, ref: str | None = None) -> Ok:
+        """Let the agent speak again; `answered`: what was written meanwhile needs no turn any more."""
+        own = new_ref(ref)
+        return cast("Ok", await self._line.command(frames.Handback(own, self.id, answered), own))
 
     async def withdraw(self, interrupt: str, *, reason: str | None = None, ref: str | None = None) -> Answered:
         """Take back what was asked, as an operator: neither a yes nor a no. The agent reads the reason.

@@ -1,10 +1,10 @@
 // One chat of the AI SDK, in a process of its own, steered by lines of JSON and telling what it shows in such lines.
 //
-//     node chat.mjs '{"version": 7, "wire": "http" | "websocket", "url", "token", "id", "auto": true}'
+//     node chat.mjs '{"version": 7, "wire": "http" | "websocket" | "native", "url", "token", "id", "auto": true}'
 
 import { createInterface } from "node:readline";
 
-const { version = 7, wire = "http", url, token, id, auto = true, messages = [] } = JSON.parse(process.argv[2]);
+const { version = 7, wire = "http", url, token, id, auto = true, messages = [], gives } = JSON.parse(process.argv[2]);
 const ai = await import(version === 6 ? "ai-6" : "ai");
 
 /** What `useChat` does with React, without it. */
@@ -44,10 +44,19 @@ const counted = (transport) => ({
   },
   reconnectToStream: (options) => transport.reconnectToStream(options),
 });
+/** Ours: a device beside the chat, and the binding of the two. */
+const native = async () => {
+  const { connect } = await import("../../client_js/src/index.js");
+  const { chatTransport, bindChat } = await import("../../client_js/src/ai-sdk.js");
+  const client = connect({ url: new URL(url).origin, token });
+  return { transport: chatTransport(client, url.split("/").at(-1)), bind: (chat) => bindChat(chat, client) };
+};
+const ours = wire === "native" ? await native() : undefined;
 const transport =
-  wire === "websocket"
+  ours?.transport ??
+  (wire === "websocket"
     ? new ai.WebSocketChatTransport({ url: url.replace("http", "ws"), headers })
-    : new ai.DefaultChatTransport({ api: url, headers });
+    : new ai.DefaultChatTransport({ api: url, headers }));
 
 const calls = [];
 const finished = [];
@@ -59,9 +68,14 @@ const chat = new Chat({
     ? (it) =>
         ai.lastAssistantMessageIsCompleteWithApprovalResponses(it) || ai.lastAssistantMessageIsCompleteWithToolCalls(it)
     : undefined,
-  onToolCall: ({ toolCall }) => void calls.push(toolCall.toolName),
+  onToolCall: ({ toolCall: { toolName, toolCallId } }) => {
+    calls.push(toolName);
+    if (gives !== undefined) chat.addToolOutput({ tool: toolName, toolCallId, output: gives });
+  },
   onFinish: ({ finishReason }) => void finished.push(finishReason ?? null),
 });
+
+ours?.bind(chat);
 
 let shown = "";
 const tell = () => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from holdfast import App, Call, Turn, client_tool, tool
@@ -20,9 +21,9 @@ async def free(name: str) -> str:
     return f"did {name}"
 
 
-def app_of(function: Any, version: str = "1") -> App:
+def app_of(function: Any, version: str = "1", more: Sequence[Any] = ()) -> App:
     app = App()
-    app.add_agent("a", function, tools=[gated, free], version=version)
+    app.add_agent("a", function, tools=[gated, free, *more], version=version)
     return app
 
 
@@ -78,10 +79,10 @@ async def test_patched_takes_the_old_path_for_old_turns(store_url: str) -> None:
         assert h.executions(free) == 1
 
 
-async def diverges(h: Harness, function: Any) -> TestSession:
+async def diverges(h: Harness, function: Any, *more: Any) -> TestSession:
     session = await h.start("a", message="go")
     ask = await session.wait_interrupt(tool=gated)
-    await h.deploy(app_of(function))
+    await h.deploy(app_of(function, more=more))
     await session.approve(ask)
     turn = await session.wait_turn("blocked")
     assert turn.error is not None
@@ -108,6 +109,18 @@ async def test_a_shorter_path_blocks(store_url: str) -> None:
 async def test_other_arguments_block(store_url: str) -> None:
     async with harness(app_of(original), url=store_url) as h:
         await diverges(h, other_arguments)
+
+
+async def test_a_yes_to_a_tool_that_was_renamed_meanwhile_runs_no_other(store_url: str) -> None:
+    another = tool(approval=False, name="another")(gated.fn)
+
+    async def calls_another(turn: Turn) -> str:
+        return (await turn.call(another, "x")).value
+
+    async with harness(app_of(original), url=store_url) as h:
+        session = await diverges(h, calls_another, another)
+        assert h.executions(another) == 0
+        assert (await session.state()).interrupts != {}
 
 
 async def test_a_version_that_nobody_serves_is_blocked_and_goes_on_when_it_is_back(store_url: str) -> None:

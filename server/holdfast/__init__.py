@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.core.approval import Approval
+    from holdfast.core.budgets import Budget
     from holdfast.core.interrupts import Approvers
     from holdfast.core.ladders import HandOver, Remind
+    from holdfast.core.matching import Match
     from holdfast.core.messages import Message
-    from holdfast.core.policies import Match, Policy, Rule
+    from holdfast.core.policies import Policy, Rule
     from holdfast.core.telling import words
     from holdfast.gateways.minting import mint_token
     from holdfast.runtime.app import App
@@ -28,6 +30,7 @@ __all__ = [
     "App",
     "Approval",
     "Approvers",
+    "Budget",
     "Call",
     "Final",
     "First",
@@ -57,13 +60,14 @@ _HOME = {
     "App": "runtime.app",
     "Approval": "core.approval",
     "Approvers": "core.interrupts",
+    "Budget": "core.budgets",
     "Call": "runtime.call",
     "Final": "runtime.stepping",
     "First": "runtime.racing",
     "GoOn": "runtime.limits",
     "Limit": "runtime.limits",
     "HandOver": "core.ladders",
-    "Match": "core.policies",
+    "Match": "core.matching",
     "Message": "core.messages",
     "NotDone": "runtime.results",
     "Notice": "runtime.hooks",

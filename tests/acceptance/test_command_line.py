@@ -148,6 +148,9 @@ def test_server_and_worker_apart(agent: str, store_url: str, tmp_path: Path) -> 
         mine = {"HOLDFAST_URL": url, "HOLDFAST_TOKEN": token}
         assert run("turns", "list", **mine).stdout.startswith(f"{turn}  waiting")
         assert json.loads(run("turns", "show", "--json", turn, **mine).stdout)["agent"] == "asker"
+        assert (run("grants", "list", **mine).stdout, run("grants", "list", "--json", **mine).stdout) == ("", "")
+        unknown = run("grants", "revoke", "g_none.s1", **mine)
+        assert (unknown.returncode, "not_found" in unknown.stderr) == (1, True)
         assert run("turns", "cancel", turn, **mine).stdout == "finished\n"
         assert "no rule is proposed" in run("audit", "report", **mine).stdout
         rules = tmp_path / "policy.toml"

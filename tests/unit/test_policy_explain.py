@@ -14,7 +14,7 @@ from holdfast.core.policies import Policy
 from holdfast.core.policy_text import parse
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "policies.md").read_text()
-[TOML] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+[TOML, *MORE] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
@@ -33,6 +33,54 @@ def test_the_page_shows_what_is_printed(path: Path) -> None:
     words, _, output = shown.partition("\n")
     done = explain(path, *shlex.split(words))
     assert (done.exit_code, done.output) == (0, output)
+
+
+def test_all_that_the_page_shows_can_be_read(path: Path) -> None:
+    [unseen, budgets] = [parse(text, "") for text in MORE]
+    assert unseen.rules[0].match.compared == ("account", "currency")
+    assert [budget.scope for budget in budgets.budgets] == ["person", "session"]
+    [code] = re.findall(r"```python\n(from holdfast import Budget.*?)```", PAGE, re.DOTALL)
+    exec(code, {})
+
+
+def test_what_a_call_counts_against(path: Path) -> None:
+    path.write_text("".join(MORE))
+    said = explain(path, "--tool", "refund", "--input", '{"amount": 70}').output
+    assert "  budget daily refunds  takes 70 of 500.0 per person and day; it asks where less" in said
+    assert "mails" not in said
+    assert "so it asks even" in explain(path, "--tool", "refund", "--input", '{"amount": 501}').output
+    assert "amount is no number of 500" in explain(path, "--tool", "refund", "--input", '{"amount": "a"}').output
+    new = explain(path, "--tool", "transfer").output
+    assert "require_approval  matches" in new
+    assert "known only in a session" in new
+
+
+def test_whether_a_grant_can_answer(path: Path) -> None:
+    rule = '[[rules]]\naction = "require_approval"\n'
+    path.write_text(rule + "grantable = false\n" + rule)
+    assert "cannot answer it" in explain(path, "--tool", "any").output
+    path.write_text(rule)
+    assert "can answer it" in explain(path, "--tool", "any").output
+    path.write_text('[[rules]]\naction = "auto_deny"\n')
+    assert "grant" not in explain(path, "--tool", "any").output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[[budgets]]\nname = "a"\ncalls = 1\n\n[[budgets]]\nname = "b"\n',
+            "line 5: budgets[1]: budget 'b': give",
+        ),
+        ('[[budgets]]\nname = "a"\ncalls = 1\ntz = "Europe/Atlantis"\n', "there is no time zone"),
+        ('[[budgets]]\nname = "a"\ncalls = 1\n[[budgets]]\nname = "a"\ncalls = 2\n', "two budgets have the name 'a'"),
+        ('[[budgets]]\nname = "a"\ncalls = 1\nper = "week"\n', "line 1: budgets[0]"),
+        ('[[rules]]\naction = "auto_approve"\nmatch.unseen = true\n', "line 1: rules[0]: match.unseen"),
+    ],
+)
+def test_a_budget_that_is_none(text: str, said: str, path: Path) -> None:
+    path.write_text(text)
+    assert said in explain(path, "--tool", "any").output
 
 
 def test_the_pages_policy_in_python() -> None:

@@ -182,6 +182,7 @@ def _add_commands() -> None:
     from holdfast import device_cli
     from holdfast.cli.audit import audit
     from holdfast.cli.feedback import feedback
+    from holdfast.cli.grants import grants
     from holdfast.cli.links import link
     from holdfast.cli.notices import notices
     from holdfast.cli.policy import policy
@@ -191,6 +192,7 @@ def _add_commands() -> None:
 
     main.add_command(audit)
     main.add_command(feedback)
+    main.add_command(grants)
     main.add_command(link)
     main.add_command(mcp)
     main.add_command(notices)

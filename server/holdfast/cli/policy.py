@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import click
 import msgspec
 
 from holdfast.cli.rest import Ask, asking
+from holdfast.core.budgets import charges, overruns
 from holdfast.core.errors import HoldfastError
-from holdfast.core.policies import VERDICTS, Case, Policy, Ruling, by_rules, deciding, rulings
+from holdfast.core.matching import Case, each
+from holdfast.core.policies import MATCHES, VERDICTS, Policy, Ruling, by_rules, deciding, rulings
 from holdfast.core.reporting import tried
 
 AGAINST = 1  # the exit code of `try` where a policy would have overruled somebody
@@ -36,6 +39,8 @@ def explain(path: Path, tool: str, arguments: str, agent: str, roles: tuple[str,
     click.echo(_conclusion(rules, case, chosen))
     for ruling in said:
         click.echo(_line(ruling, "> " if ruling is chosen else "  "))
+    for line in _budgets(rules, case) + _grants(rules, case, chosen):
+        click.echo(line)
 
 
 @policy.command("try")
@@ -82,8 +87,32 @@ def _line(ruling: Ruling, mark: str) -> str:
     if ruling.verdict is not None and ruling.verdict != ruling.rule.verdict:
         counts = ", so it asks instead"
     fits = "" if ruling.verdict is None else "matches  "
-    why = "" if ruling.verdict == ruling.rule.verdict else f"{ruling.why}{counts}"
+    why = "" if ruling.why == MATCHES else f"{ruling.why}{counts}"
     return f"{mark}{ruling.name}  {ruling.rule.action}  {fits}{why}".rstrip()
+
+
+def _budgets(rules: Policy, case: Case) -> list[str]:
+    """What the call counts against. How much of it is used is known only where it runs."""
+    from holdfast.runtime.policies import zone
+
+    lines: list[str] = []
+    for charge in charges(rules.budgets, case, int(time.time() * 1_000), zone):
+        budget = charge.budget
+        takes = charge.why or f"takes {charge.amount}"
+        alone = bool(overruns([charge], {}, 0))
+        over = ", so it asks even where nothing is used" if alone else "; it asks where less than that is left"
+        lines.append(f"  budget {budget.name}  {takes} of {budget.ceiling} per {' and '.join(each(budget.per))}{over}")
+    return lines
+
+
+def _grants(rules: Policy, case: Case, chosen: Ruling | None) -> list[str]:
+    """Whether a standing grant could keep it from being asked about."""
+    if chosen is None or chosen.verdict != "ask":
+        return []
+    judged = by_rules([rules], case)
+    if judged is not None and not judged.grantable:
+        return ["  A standing grant cannot answer it: a rule that matches says so."]
+    return ["  A standing grant can answer it: see `holdfast grants list`."]
 
 
 def _read(path: Path) -> Policy:

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
-from holdfast.commands import vain
+from holdfast.commands import granting, vain
 from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored
@@ -20,6 +21,7 @@ from holdfast.core import claiming, decisions, deputies, entries, ids
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Recorded, Voted, Won
 from holdfast.core.errors import BadInput, Conflict, Forbidden, Gone, NotFound
+from holdfast.core.grants import Grant
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import Decision, InterruptRecord, Vote
 from holdfast.core.people import Away
@@ -38,6 +40,7 @@ class StoredAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     outcome: Literal["won", "recorded"]
     decision: Decision | None = None
     vote: Vote | None = None
+    grant: Grant | None = None
 
 
 async def answer(
@@ -51,7 +54,7 @@ async def answer(
 
     Raises:
         NotFound, Gone, Forbidden: not there, or not this sender's to answer.
-        BadInput: the payload does not fit what was asked.
+        BadInput, LimitReached: the payload does not fit what was asked, or its grant cannot be given.
         Conflict: it is about other arguments than those that stand, or its sender has voted otherwise; or a device
             gives up what another one is doing.
     """
@@ -79,7 +82,16 @@ async def _answer(
         return attempt(backend, frame.session, command, deed.decide, need)
 
     outcome = await by_right(backend, principal, act)
-    return answered(frame.ref, frame.interrupt, outcome)
+    told = answered(frame.ref, frame.interrupt, outcome)
+    return replace(told, grant=await _granted(backend, outcome)) if isinstance(outcome, Done) else told
+
+
+async def _granted(backend: Backend, done: Done) -> str | None:
+    """The grant that the answer gave, once it stands."""
+    grant = msgspec.json.decode(done.reply, type=StoredAnswer).grant
+    if grant is None or grant.home == grant.session:
+        return grant and grant.id
+    return await granting.ensure(backend, grant)
 
 
 def no_such_interrupt() -> NotFound:
@@ -133,8 +145,12 @@ class _Answering:
         self._absent = absent
 
     def decide(self, view: View) -> Commit | Need | First | Lost | Voted:
+        record = view.interrupts.get(self._frame.interrupt)
+        if record is not None and view.standing is None and granting.concerns(record, self._frame.payload):
+            return Need((record.interrupt.turn,), (record.id,), standing=True)
+
         def settle(session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost | Voted:
-            return self._settle(view.now_ms, session, turn, record)
+            return self._settle(view, session, turn, record)
 
         def may(session: SessionRecord, record: InterruptRecord) -> None:
             self._by(view.now_ms, session, record)
@@ -145,26 +161,38 @@ class _Answering:
         return deputies.answering_as(self._principal, self._absent, session, record, now_ms)
 
     def _settle(
-        self, now_ms: int, session: SessionRecord, turn: TurnRecord, record: InterruptRecord
+        self, view: View, session: SessionRecord, turn: TurnRecord, record: InterruptRecord
     ) -> Commit | Lost | Voted:
         frame = self._frame
-        by = self._by(now_ms, session, record)
+        by = self._by(view.now_ms, session, record)
         given = decisions.Answer(frame.status, frame.payload, by, self._via, frame.ref)
         if given.gives_up:
-            claiming.check_gives_up(record, given.by, frame.device, now_ms)
-        verdict = decisions.answer(session, turn, record, given, now_ms)
+            claiming.check_gives_up(record, given.by, frame.device, view.now_ms)
+        verdict = decisions.answer(session, turn, record, given, view.now_ms)
+        grant = None
         if isinstance(verdict, Won | Recorded):
             right = entries.right_of(self._principal, by, session, record.interrupt)
             entries.say_how(verdict.commit, record.id, right, self._device)
-        return replying(verdict)
+            grant = self._stand(view, turn, record, verdict, by)
+        return replying(verdict, grant)
+
+    def _stand(
+        self, view: View, turn: TurnRecord, record: InterruptRecord, verdict: Won | Recorded, by: By
+    ) -> Grant | None:
+        """The grant that the answer gives, made part of its commit."""
+        if view.standing is None:
+            return None
+        if by != self._principal.by and "grant" in (verdict.decision.body if verdict.decision else {}):
+            raise BadInput("payload.grant: who stands in for somebody cannot give a standing grant.")
+        return granting.stand(verdict, turn, record, view.standing, self._principal, view.now_ms)
 
 
-def replying(verdict: Won | Recorded | Lost | Voted) -> Commit | Lost | Voted:
+def replying(verdict: Won | Recorded | Lost | Voted, grant: Grant | None = None) -> Commit | Lost | Voted:
     """The commit of what counts, with the reply that its ref repeats."""
     if isinstance(verdict, Lost | Voted):
         return verdict
     outcome = "won" if isinstance(verdict, Won) else "recorded"
-    verdict.commit.reply = stored(StoredAnswer(outcome, verdict.decision, verdict.vote))
+    verdict.commit.reply = stored(StoredAnswer(outcome, verdict.decision, verdict.vote, grant))
     return verdict.commit
 
 

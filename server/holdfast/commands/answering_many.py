@@ -10,7 +10,7 @@ from holdfast.commands import answering
 from holdfast.commands.attempts import item_ref
 from holdfast.commands.backend import Backend
 from holdfast.core import ids
-from holdfast.core.errors import BadRequest, HoldfastError, LimitReached
+from holdfast.core.errors import BadInput, BadRequest, HoldfastError, LimitReached
 from holdfast.core.identity import Principal
 from holdfast.protocol.frames import Answer, AnsweredMany, AnswerItem, AnswerMany, AnswerResult, error_body
 
@@ -38,11 +38,19 @@ async def answer_many(backend: Backend, principal: Principal, frame: AnswerMany,
 
 async def _one(backend: Backend, principal: Principal, item: AnswerItem, ref: str, via: str) -> AnswerResult:
     try:
+        _check_no_grant(item)
         answer = Answer(ref, item.session, item.interrupt, _status(item), item.payload)
         answered = await answering.answer(backend, principal, answer, via)
     except HoldfastError as error:
         return AnswerResult(item.interrupt, error=error_body(error))
     return AnswerResult(item.interrupt, answered.outcome, answered.decision, answered.vote)
+
+
+def _check_no_grant(item: AnswerItem) -> None:
+    """What stands for ever is said one by one, by somebody who has read what it is about."""
+    payload: object = item.payload
+    if isinstance(payload, dict) and "grant" in payload:
+        raise BadInput("payload.grant: a grant cannot be given with several answers at once.")
 
 
 def _status(item: AnswerItem) -> Literal["resolved", "cancelled"]:

@@ -45,6 +45,8 @@ class Need(msgspec.Struct, frozen=True):
     state: bool = False
     #: What was said about the session.
     feedback: bool = False
+    #: What stands there: grants, counters, what was approved.
+    standing: bool = False
 
 
 NOTHING = Need()
@@ -181,6 +183,7 @@ async def _decide(
             session,
             turns=need.turns,
             interrupts=need.interrupts,
+            standing=need.standing,
             command=command,
             state=need.state,
             feedback=need.feedback,

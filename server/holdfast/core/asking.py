@@ -29,10 +29,12 @@ def opening(
     shown: Interrupt,
     operation: Operation,
     known: Known | None = None,
+    remembers: tuple[tuple[str, ...], ...] = (),
 ) -> Commit:
     """Put `shown` before people, as what `operation` waits for. The turn itself goes on until nothing else can.
 
     `known` is what is known of them, so that it can be said at once if nobody is there. None: the sweeper will look.
+    `remembers`: which arguments are remembered as approved, if people approve.
 
     Raises:
         LimitReached: the turn has too many open already.
@@ -69,7 +71,7 @@ def opening(
     for chunk in opening_chunks(shown):
         commit.events.append(ChunkWritten(turn=turn.id, message=turn.message, chunk=chunk))
     routed = shown if known is None else escalation.route(shown, known.members, known.people, shown.openedAt)
-    commit.puts.insert(0, InterruptRecord(interrupt=routed, operation=operation.key))
+    commit.puts.insert(0, InterruptRecord(interrupt=routed, operation=operation.key, remembers=remembers))
     commit.events.append(InterruptOpened(interrupt=routed))
     escalation.say(commit, turn.session, shown, routed, 1)
     if shown.expiresAt is not None:

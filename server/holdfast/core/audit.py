@@ -31,6 +31,8 @@ Action = Literal[
     "answer.refused",
     "tool.allowed",
     "tool.denied",
+    "grant.made",
+    "grant.revoked",
 ]
 
 

@@ -113,6 +113,9 @@ class Commit(msgspec.Struct):
     #: Interrupts to list in, or take from, the inbox.
     inbox_add: list[str] = msgspec.field(default_factory=list[str])
     inbox_drop: list[str] = msgspec.field(default_factory=list[str])
+    #: Grants to list, or that are listed no more.
+    grants_add: list[str] = msgspec.field(default_factory=list[str])
+    grants_drop: list[str] = msgspec.field(default_factory=list[str])
     #: A fence to set for a turn (take), or None: whatever fence it has is void (release, wait, finish).
     fences: dict[str, Fence | None] = msgspec.field(default_factory=dict[str, "Fence | None"])
     #: Members whose session lists show this session, and those whose lists no longer do.

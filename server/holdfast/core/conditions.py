@@ -17,13 +17,13 @@ Fit = Literal["yes", "no", "unclear"]
 #: A fit, and why it is not a yes.
 Found = tuple[Fit, str]
 
-_ABSENT = object()
+ABSENT = object()
 _NEGATIVE = {"ne", "not_in"}
 
 
 def fits(path: str, wanted: Any, values: Mapping[str, Any]) -> Found:
     """Whether the argument at `path` (`customer.country` looks inside) is as wanted."""
-    value = _at(path, values)
+    value = value_at(path, values)
     return all_of(_holds(path, operator, value, operand) for operator, operand in _operators(wanted).items())
 
 
@@ -45,13 +45,18 @@ def check_conditions(conditions: Mapping[str, Any]) -> None:
         ValueError: one cannot, with its place and what would be right.
     """
     for path, wanted in conditions.items():
-        if not all(path.split(".")):
-            raise ValueError(f"input: {path!r} names no argument")
+        check_path("input", path)
         operators = _operators(wanted)
         if not operators:
             raise ValueError(f"input.{path}: give a value, or conditions such as {{lte = 50}}")
         for operator, operand in operators.items():
             _check(f"input.{path}.{operator}", operator, operand)
+
+
+def check_path(where: str, path: str) -> None:
+    """Raises ValueError where `path` names no argument."""
+    if not all(path.split(".")):
+        raise ValueError(f"{where}: {path!r} names no argument")
 
 
 def _check(where: str, operator: str, operand: Any) -> None:
@@ -79,19 +84,20 @@ def _operators(wanted: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", wanted) if isinstance(wanted, dict) else {"eq": wanted}
 
 
-def _at(path: str, values: Any) -> Any:
+def value_at(path: str, values: Any) -> Any:
+    """The argument at `path`, or ABSENT."""
     for step in path.split("."):
         if not isinstance(values, Mapping) or step not in values:
-            return _ABSENT
+            return ABSENT
         values = cast("Mapping[str, Any]", values)[step]
     return values
 
 
 def _holds(path: str, operator: str, value: Any, operand: Any) -> Found:
     if operator == "exists":
-        there = value is not _ABSENT
+        there = value is not ABSENT
         return ("yes", "") if there is operand else ("no", f"{path} is {'given' if there else 'not given'}")
-    if value is _ABSENT:
+    if value is ABSENT:
         return "unclear" if operator in _NEGATIVE else "no", f"{path} is not given"
     holds = _OPERATORS[operator](value, operand)
     if holds is None:

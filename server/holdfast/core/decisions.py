@@ -16,6 +16,7 @@ from holdfast.core.commit import Commit, Notice
 from holdfast.core.deadlines import member, of_interrupt
 from holdfast.core.errors import BadInput, Conflict, Forbidden, NotFound
 from holdfast.core.events import ChunkWritten, InterruptClosed, InterruptUpdated
+from holdfast.core.grants import may_answer
 from holdfast.core.identity import OPERATOR, By, Principal, check
 from holdfast.core.ids import message_id
 from holdfast.core.interrupts import (
@@ -99,18 +100,9 @@ class Won(msgspec.Struct):
 
 
 def entitled(principal: Principal, session: SessionRecord, record: InterruptRecord) -> bool:
-    """Whether this principal may answer now (rights count when they are used).
-
-    Who is named by the interrupt may answer without being a member: that is how it reaches an operator or a manager.
-    """
-    if not principal.has("answer"):
-        return False
-    approvers = record.interrupt.approvers
-    if approvers is not None and approvers.not_requester and principal.subject == record.interrupt.requester:
-        return False
-    if approvers is not None and approvers.named() and (approvers.includes(principal) or not approvers.members):
-        return approvers.includes(principal)
-    return principal.within(session=session.id, members=session.members)
+    """Whether this principal may answer now (rights count when they are used)."""
+    shown = record.interrupt
+    return may_answer(principal, session, shown.approvers, shown.requester or "")
 
 
 def may_still_answer(principal: Principal, session: SessionRecord, record: InterruptRecord) -> bool:
@@ -377,11 +369,21 @@ def check_payload(shown: Interrupt, given: Answer) -> Any:
         raise BadInput("payload.input: the arguments of this call cannot be edited.", kind=shown.kind)
     if isinstance(payload, ApprovalPayload):
         voting.check_seen(shown, payload.inputHash)
+        _check_grantable(shown, payload)
     if isinstance(payload, FormPayload) and payload.content is not None and shown.url is not None:
         raise BadInput("payload.content: it is filled in behind the link; nothing of it passes here.", kind=shown.kind)
     _check_reason(shown, payload)
     _check_fits(shown, payload)
     return msgspec.to_builtins(payload)
+
+
+def _check_grantable(shown: Interrupt, payload: ApprovalPayload) -> None:
+    if payload.grant is msgspec.UNSET:
+        return
+    if not payload.approved:
+        raise BadInput("payload.grant: a denial grants nothing.", kind=shown.kind)
+    if not shown.grantable:
+        raise BadInput("payload.grant: this approval cannot be made a standing grant.", kind=shown.kind)
 
 
 def _check_reason(shown: Interrupt, payload: msgspec.Struct) -> None:

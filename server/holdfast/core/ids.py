@@ -24,6 +24,7 @@ MessageId = NewType("MessageId", str)
 CallId = NewType("CallId", str)
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")  # no dot: it separates the parts of other ids
+WIDE_HOME = re.compile(r"~(agent|person|all)-[a-z2-7]{24}")
 MESSAGE_ID = re.compile(r"[\x21-\x7e]{1,128}")  # chosen by clients too
 REF_MAX = 128  # characters of a command's ref
 
@@ -76,6 +77,28 @@ def idempotency_key(turn: str, operation: str) -> str:
 def notice_id(kind: str, about: str, version: str) -> str:
     """The notice that says this about an interrupt at that version, or in that operation of a turn."""
     return "n_" + _digest("notice", kind, about, version, length=24)
+
+
+def wide_home(scope: str, name: str) -> str:
+    """The place of what stands for one agent, one person, or all. No client can give a session such an id."""
+    return f"~{scope}-{_digest('home', scope, name, length=24)}"
+
+
+def grant_id(interrupt: str, home: str) -> str:
+    """The grant that the answer to `interrupt` gives, in its place: a session, or a wider one."""
+    return f"g_{_digest('grant', interrupt)}.{home}"
+
+
+def home_of(grant: str) -> str:
+    """Where a grant stands.
+
+    Raises:
+        NotFound: it is not an id of ours.
+    """
+    kind, _, home = grant.partition(".")
+    if kind[:2] != "g_" or not (SESSION_ID.fullmatch(home) or WIDE_HOME.fullmatch(home)):
+        raise NotFound("There is no such grant, or it is not yours to see.", grant=grant[:200])
+    return home
 
 
 def session_of(own_id: str) -> SessionId:

@@ -160,6 +160,8 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     editable: bool = False
     #: False: when it is settled, its turn goes on only after a `continue`.
     autoContinue: bool = True
+    #: Whether who approves may let the like pass from now on.
+    grantable: bool = False
     claim: Claim | None = None
     #: How far the device that runs a client tool is, in its own words.
     progress: Any = None
@@ -211,6 +213,8 @@ class InterruptRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     interrupt: Interrupt
     #: The operation of its turn that waits for it.
     operation: str
+    #: Which arguments are remembered as approved, if a person approves them: an entry for each way to compare.
+    remembers: tuple[tuple[str, ...], ...] = ()
     status: Status = "open"
     decision: Decision | None = None
     #: How often a device told its progress, and when it last did.
@@ -233,6 +237,17 @@ class InterruptRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
         return self.status == "open" and due is not None and due <= now_ms
 
 
+class GrantWish(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What an approval may ask for: to let the like of it pass from now on."""
+
+    #: For this session, or for this agent everywhere, or for it when this person has it act.
+    scope: Literal["session", "agent", "person"]
+    #: Conditions on the arguments, as in a rule; {} means any. Absent: exactly those that are approved.
+    input: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    #: An instant in milliseconds. None: as long as the session; for wider ones 30 days.
+    until: int | None = None
+
+
 class ApprovalPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """The answer to an approval or a gate. Only JSON `true` approves (promise 7): anything else is malformed."""
 
@@ -243,6 +258,7 @@ class ApprovalPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_un
     #: Of the arguments that were seen: it is refused if they are others by now.
     inputHash: str | None = None
     metadata: dict[str, Any] | None = None
+    grant: GrantWish | msgspec.UnsetType = msgspec.UNSET
 
 
 class QuestionPayload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -9,23 +9,24 @@ default. All of it is a function of the call and the policy: whoever has both ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
 from msgspec.structs import replace
 
 from holdfast.core.approval import Approval
-from holdfast.core.conditions import Fit, all_of, check_conditions, fits
+from holdfast.core.budgets import Budget, Overrun
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.interrupts import OnExpiry
 from holdfast.core.ladders import HandOver, Remind, checked
+from holdfast.core.matching import Case, Match, fit, named
 
 Verdict = Literal["deny", "ask", "allow"]
 Action = Literal["auto_approve", "require_approval", "auto_deny"]
 
 VERDICTS: dict[Action, Verdict] = {"auto_approve": "allow", "require_approval": "ask", "auto_deny": "deny"}
+MATCHES = "it matches"
 DEFAULT = "default"  # the name under which a policy's default decides
 
 _STRICTNESS: dict[Verdict, int] = {"deny": 2, "ask": 1, "allow": 0}
@@ -49,32 +50,6 @@ def of_setting(approval: Any, default: Verdict) -> Verdict:
     return "allow" if approval is False else "ask"
 
 
-class Match(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
-    """Which calls a rule is about: those that fit everything that is given here. Nothing given: every call.
-
-    Args:
-        tool: the tool's name, with `*` and `?` for what may differ; or several, of which one fits.
-        agent: the agent's name, likewise.
-        input: by argument (`customer.country` looks inside) its value, or conditions such as `{"lte": 50}`.
-        roles: of whoever's message caused the turn; one of them is enough.
-
-    Raises:
-        ValueError: something is no such thing.
-    """
-
-    tool: str | tuple[str, ...] = "*"
-    agent: str | tuple[str, ...] = "*"
-    input: dict[str, Any] = {}
-    roles: str | tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for field in ("tool", "agent", "roles"):
-            names = _names(getattr(self, field))
-            if not all(isinstance(name, str) and name for name in names) or (not names and field != "roles"):
-                raise ValueError(f"{field}: give a name, or a list of names")
-        check_conditions(self.input)
-
-
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
     """What happens to the calls that match.
 
@@ -82,17 +57,21 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
         action: `auto_approve`, `require_approval` or `auto_deny`.
         reason: shown to who is asked, told to the agent that is refused, word for word.
         name: under which it stands in the audit trail; else "rule 1", "rule 2" … by its place.
+        grantable: False: whoever is asked because of this rule cannot make the answer a standing grant.
 
     Raises:
-        ValueError: there is no such action, or the name is taken by Holdfast.
+        ValueError: there is no such action, the name is taken by Holdfast, or it would approve what nobody has seen.
     """
 
     action: Action
     match: Match = msgspec.field(default_factory=Match)
     reason: str | None = None
     name: str | None = None
+    grantable: bool = True
 
     def __post_init__(self) -> None:
+        if self.action == "auto_approve" and self.match.compared is not None:
+            raise ValueError("match.unseen: a rule that approves cannot be about what nobody has approved")
         if self.action not in get_args(Action):
             raise ValueError(f"action: {self.action!r} is none of {', '.join(get_args(Action))}")
         if self.name is not None and (not self.name.strip() or self.name == DEFAULT):
@@ -112,12 +91,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         expires: how long approvals stay open whose tool says nothing about it. None: until somebody answers.
         on_expiry: what happens then.
         escalate: what happens while nobody decides, for tools that say nothing about it.
+        budgets: of what may pass, and how much of it.
 
     Raises:
-        ValueError: two rules have one name, or a value is none that it can be.
+        ValueError: two rules or two budgets have one name, or a value is none that it can be.
     """
 
     rules: list[Rule] = []
+    budgets: list[Budget] = []
     default: Action | None = None
     expires: Duration | None = None
     on_expiry: OnExpiry = "deny"
@@ -134,9 +115,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             except ValueError as error:
                 raise ValueError(f"expires: {error}") from None
         checked(self.escalate)
-        names = [name for name, _ in self.named()]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"two rules have the name {twice!r}")
+        _each_its_own("rules", [name for name, _ in self.named()])
+        _each_its_own("budgets", [budget.name for budget in self.budgets])
 
     @property
     def expires_ms(self) -> int | None:
@@ -145,16 +125,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     def named(self) -> list[tuple[str, Rule]]:
         """The rules in their order, each with the name that it goes by."""
         return [(rule.name or f"rule {number}", rule) for number, rule in enumerate(self.rules, start=1)]
-
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """The call that is judged."""
-
-    tool: str
-    input: Mapping[str, Any] = {}
-    agent: str = ""
-    #: Of whoever's message caused the turn.
-    roles: tuple[str, ...] = ()
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -177,6 +147,12 @@ class Judged(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
     #: What the tool's predicate said to show, whichever of the two it is that asks.
     approval: Approval | None = None
+    #: What a card has told of budgets that the call goes over: who lets it pass knows.
+    overruns: tuple[Overrun, ...] = ()
+    #: Whether who approves may let the like pass from now on.
+    grantable: bool = True
+    #: The grant by which nobody is asked.
+    grant: str | None = None
 
 
 def rulings(policy: Policy, case: Case) -> list[Ruling]:
@@ -193,7 +169,8 @@ def deciding(said: list[Ruling]) -> Ruling | None:
 def by_rules(policies: Sequence[Policy], case: Case) -> Judged | None:
     """What the policies say before the tool is heard; of several the strictest. None: nothing."""
     said = [judged for policy in policies if (judged := _by_rules_of(policy, case)) is not None]
-    return max(said, key=lambda judged: _STRICTNESS[judged.verdict], default=None)
+    judged = max(said, key=lambda judged: _STRICTNESS[judged.verdict], default=None)
+    return judged and replace(judged, grantable=all(one.grantable for one in said))
 
 
 def judge(policies: Sequence[Policy], ruled: Judged | None, approval: Any, default: Verdict) -> Judged:
@@ -209,8 +186,8 @@ def judge(policies: Sequence[Policy], ruled: Judged | None, approval: Any, defau
     own = of_setting(approval, "allow")
     said = approval if isinstance(approval, Approval) else None
     if ruled is None or _STRICTNESS[own] > _STRICTNESS[ruled.verdict]:
-        return Judged(own, approval=said)
-    return replace(ruled, approval=said)
+        return Judged(own, approval=said, grantable=said is None or said.grantable)
+    return replace(ruled, approval=said, grantable=ruled.grantable and (said is None or said.grantable))
 
 
 def waiting(policies: Sequence[Policy]) -> Policy | None:
@@ -223,37 +200,31 @@ def escalating(policies: Sequence[Policy]) -> Policy | None:
     return next((policy for policy in policies if policy.escalate), None)
 
 
+def compared(policies: Sequence[Policy], tool: str) -> tuple[tuple[str, ...], ...]:
+    """Which arguments of this tool the rules compare with those approved before: one entry for each way."""
+    matches = [rule.match for policy in policies for rule in policy.rules if named(rule.match.tool, tool)]
+    return tuple(dict.fromkeys(match.compared for match in matches if match.compared is not None))
+
+
+def _each_its_own(what: str, names: list[str]) -> None:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"two {what} have the name {twice!r}")
+
+
 def _by_rules_of(policy: Policy, case: Case) -> Judged | None:
-    ruling = deciding(rulings(policy, case))
+    said = rulings(policy, case)
+    ruling = deciding(said)
     if ruling is not None and ruling.verdict is not None:
-        return Judged(ruling.verdict, ruling.name, ruling.rule.reason)
+        grantable = all(one.rule.grantable for one in said if one.verdict == "ask")
+        return Judged(ruling.verdict, ruling.name, ruling.rule.reason, grantable=grantable)
     return Judged("deny", DEFAULT, "no rule allows it") if policy.default == "auto_deny" else None
 
 
 def _ruling(name: str, rule: Rule, case: Case) -> Ruling:
     """An unclear match never allows; where the rule asks or denies, it asks (promise 7)."""
-    fit, why = _fit(rule.match, case)
-    if fit == "yes":
-        return Ruling(name, rule, rule.verdict, "it matches")
-    if fit == "no" or rule.verdict == "allow":
+    fitting, why = fit(rule.match, case)
+    if fitting == "yes":
+        return Ruling(name, rule, rule.verdict, MATCHES)
+    if fitting == "no" or rule.verdict == "allow":
         return Ruling(name, rule, None, why)
     return Ruling(name, rule, "ask", why)
-
-
-def _fit(match: Match, case: Case) -> tuple[Fit, str]:
-    if not _one_fits(match.tool, case.tool):
-        return "no", f"the tool is {case.tool}"
-    if not _one_fits(match.agent, case.agent):
-        return "no", f"the agent is {case.agent or 'not given'}"
-    roles = _names(match.roles)
-    if roles and not set(roles) & set(case.roles):
-        return "no", f"the requester is no {' or '.join(roles)}"
-    return all_of(fits(path, wanted, case.input) for path, wanted in match.input.items())
-
-
-def _one_fits(globs: str | tuple[str, ...], name: str) -> bool:
-    return any(fnmatchcase(name, glob) for glob in _names(globs))
-
-
-def _names(given: Any) -> tuple[Any, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)

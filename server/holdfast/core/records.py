@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-RecordKind = Literal["session", "turn", "interrupt", "state", "schedule", "feedback"]
+RecordKind = Literal["session", "turn", "interrupt", "state", "schedule", "feedback", "standing"]
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

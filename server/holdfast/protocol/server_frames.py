@@ -107,6 +107,8 @@ class Answered(Frame, frozen=True, tag="answered"):
     interrupt: str | None = None
     decision: Decision | None = None
     vote: Vote | None = None
+    #: The grant that was given with it, once that stands.
+    grant: str | None = None
 
 
 class AnswerResult(msgspec.Struct, frozen=True, omit_defaults=True):

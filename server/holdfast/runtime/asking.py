@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -37,6 +38,9 @@ class Question(msgspec.Struct, frozen=True):
     escalate: tuple[Remind | HandOver, ...] = ()
     editable: bool = False
     auto_continue: bool = True
+    grantable: bool = False
+    #: Which arguments are remembered as approved, if people approve.
+    remembers: tuple[tuple[str, ...], ...] = ()
     metadata: dict[str, Any] | None = None
 
 
@@ -91,18 +95,21 @@ async def put(
     inside: str = "",
     *,
     doubt: bool = False,
+    also: Callable[[Commit], Awaitable[None]] | None = None,
 ) -> Operation:
-    """Open the interrupt for which `operation` waits from now on; one commit with its record."""
+    """Open the interrupt for which `operation` waits from now on; one commit with its record, and what `also` adds."""
     shown = shown_of(x, question, operation, _name(operation, doubt))
     field = "doubt" if doubt else "interrupt"
     waiting = replace(operation, **{field: shown.id})
 
     known = Known(x.session.members, await x.writer.people(shown, x.session.members))
 
-    def build(turn: TurnRecord, writer: Writer) -> Commit:
-        commit = asking.opening(turn, writer, shown, waiting, known)
+    async def build(turn: TurnRecord, writer: Writer) -> Commit:
+        commit = asking.opening(turn, writer, shown, waiting, known, question.remembers)
         if inside:
             commit.operations.append(replace(x.journal.operations[inside], status="asking"))
+        if also is not None:
+            await also(commit)
         return commit
 
     await x.writer.commit(build, x.journal)
@@ -138,6 +145,7 @@ def shown_of(x: Execution, question: Question, operation: Operation, name: str) 
         approvers=question.approvers,
         editable=question.editable,
         autoContinue=question.auto_continue,
+        grantable=question.grantable,
         metadata=question.metadata,
         ladder=rungs(question.escalate, now_ms),
         url=question.url,

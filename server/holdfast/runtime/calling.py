@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import msgspec
@@ -30,9 +31,11 @@ from holdfast.core.errors import BadInput, ReplayDiverged
 from holdfast.core.events import EVENT_MAX_BYTES
 from holdfast.core.interrupts import Decision, Interrupt
 from holdfast.core.operations import Failure, Operation
+from holdfast.core.policies import compared
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime import asking, judging, stepping
 from holdfast.runtime.asking import Question
+from holdfast.runtime.backing import Backing, Overtaken
 from holdfast.runtime.branches import was_asked_to_stop
 from holdfast.runtime.call import Call, Inside
 from holdfast.runtime.deciding import answered, recorded, refused
@@ -50,6 +53,7 @@ class ToolCall:
 
     def __init__(self, x: Execution, tool: Tool[..., Any], key: str, place: int) -> None:
         self.x, self.tool, self.key, self.place = x, tool, key, place
+        self._said = judging.Said()
 
     async def perform(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result[Any]:
         """From the arguments to the result, going on from wherever the record has come."""
@@ -88,7 +92,7 @@ class ToolCall:
         return Operation(self.x.turn.id, self.key, kind, "waiting", inputHash=digest, input=proposed, place=self.place)
 
     async def _first(self, operation: Operation) -> Result[Any]:
-        judged = await judging.judge(self.x, self.tool, self._call(operation.input))
+        judged = await judging.judge(self.x, self.tool, self._call(operation.input), self._said)
         operation = judging.decided(operation, judged, self.x.writer.now_ms())
         match judged.verdict:
             case "allow":
@@ -106,7 +110,7 @@ class ToolCall:
         if not approves(decision):
             return refused(operation, decision)
         operation = self._effective(operation, decision)
-        if operation.edited and (judged := judging.forbidden(self.x, self._call(operation.input))):
+        if operation.edited and (judged := await judging.forbidden(self.x, self._call(operation.input))):
             return await self._denied(judging.decided(operation, judged, self.x.writer.now_ms()))
         return await self._let_through(operation)
 
@@ -117,8 +121,31 @@ class ToolCall:
 
     async def _on_device(self, operation: Operation) -> Result[Any]:
         """A device is asked to run it: at once, or as the second thing that the call waits for."""
-        operation = replace(operation, decision=None, passed=operation.interrupt)
-        operation = await asking.put(self.x, self._question("client_tool", operation), operation)
+        asked = replace(operation, decision=None, passed=operation.interrupt)
+        backing = await self._backing(operation)
+        try:
+            await backing.reserve()
+            question = self._question("client_tool", asked)
+            asked = await asking.put(self.x, question, asked, also=backing.back)
+        except Overtaken as overtaken:
+            await backing.give_back()
+            return await self._overtaken(operation, overtaken)
+        return await self._decided(asked)
+
+    async def _backing(self, operation: Operation) -> Backing:
+        if operation.attempts:  # it was let go before, and counted then
+            return Backing(self.x, self.tool, operation)
+        case = await judging.case_of(self.x, self._call(operation.input))
+        return Backing(self.x, self.tool, operation, case, judging.charges_of(self.x, case))
+
+    async def _overtaken(self, operation: Operation, overtaken: Overtaken) -> Result[Any]:
+        """What let it pass does not stand any more: it is asked about, or judged anew."""
+        assert operation.judged is not None
+        if not overtaken.overruns:
+            return await self._first(replace(operation, judged=None, decision=None))
+        judged = judging.over_budget(replace(operation.judged, verdict="allow"), overtaken.overruns)
+        operation = replace(operation, judged=judged, decision=None, passed=operation.interrupt)
+        operation = await asking.put(self.x, self._question("approval", operation), operation)
         return await self._decided(operation)
 
     def _from_device(self, operation: Operation, decision: Decision) -> Result[Any]:
@@ -144,7 +171,8 @@ class ToolCall:
         values = operation.input if edited is None else self.tool.signature.check(edited)
         if input_hash(values) == standing:
             return operation
-        return replace(operation, input=values, proposed=operation.input)
+        proposed = operation.proposed if operation.edited else operation.input
+        return replace(operation, input=values, proposed=proposed)
 
     def _recorded(self, operation: Operation) -> Result[Any]:
         value = self.tool.signature.revive(operation.value) if operation.outcome == "done" else None
@@ -180,16 +208,17 @@ class ToolCall:
         rules, judged = self.tool.rules, operation.judged
         policies = self.x.environment.policies.current()
         expires_ms, on_expiry = judging.waiting_rules(policies, self.tool)
-        said = judged.approval if judged else None
         return replace(
             question,
-            message=(said and said.message) or question.message,
+            message=judging.asks(judged) or question.message,
             schema=self.tool.signature.input_schema if rules.editable else None,
             expires_ms=expires_ms,
             on_expiry=on_expiry,
             approvers=rules.approvers,
             escalate=judging.ladder(policies, self.tool),
             editable=rules.editable,
+            grantable=judging.grantable(self.tool, judged),
+            remembers=compared(policies, self.tool.name),
             metadata=judging.shown_with(self.tool, judged),
         )
 
@@ -210,17 +239,30 @@ class ToolCall:
 
     async def _execute(self, operation: Operation, *, ungated: bool = False) -> Result[Any]:
         started, values = replace(operation, status="started", attempts=operation.attempts + 1), operation.input
-        shown = self._shown(values) if ungated else []
-        audit = [judging.entry(self.x.turn, self.tool.name, started)] if ungated else []
         with self.x.branches.effect():  # from here on: what is begun is recorded before the worker lets go
-            await self._commit("begin", started, shown, audit)
-            self.x.writer.check_lease()
-            reached("before execute")
-            value, failure = await self._body(started, values)
-            reached("after execute")
-            ended = self._ended(started, value, failure)
-            await self._commit("record", ended, [self._output(ended)])
-        return self._recorded(ended)
+            overtaken = await self._begin(operation, started, ungated=ungated)
+            if overtaken is None:
+                self.x.writer.check_lease()
+                reached("before execute")
+                value, failure = await self._body(started, values)
+                reached("after execute")
+                ended = self._ended(started, value, failure)
+                await self._commit("record", ended, [self._output(ended)])
+                return self._recorded(ended)
+        return await self._overtaken(operation, overtaken)
+
+    async def _begin(self, operation: Operation, started: Operation, *, ungated: bool) -> Overtaken | None:
+        """Record that it is let go; or say that what let it pass does not stand any more."""
+        shown = self._shown(started.input) if ungated else []
+        audit = [judging.entry(self.x.turn, self.tool.name, started)] if ungated else []
+        backing = await self._backing(operation)
+        try:
+            await backing.reserve()
+            await self._commit("begin", started, shown, audit, also=backing.back)
+        except Overtaken as overtaken:
+            await backing.give_back()
+            return overtaken
+        return None
 
     async def _body(self, operation: Operation, values: dict[str, Any]) -> tuple[Any, Failure | None]:
         """Run the function, within its time and retries. A cancellation leaves the call in doubt."""
@@ -272,13 +314,16 @@ class ToolCall:
         operation: Operation,
         chunks: list[dict[str, Any]],
         audit: list[AuditEntry] | None = None,
+        also: Callable[[Commit], Awaitable[None]] | None = None,
     ) -> None:
         events = [self.x.chunk_event(chunk) for chunk in chunks]
 
-        def build(turn: TurnRecord, writer: Writer) -> Commit:
+        async def build(turn: TurnRecord, writer: Writer) -> Commit:
             commit = Commit(turn.session, label, by=writer, operations=[operation], events=list(events))
             commit.audit.extend(audit or [])
             commit.durable = label == "begin" and not self.tool.rules.idempotent
+            if also is not None:
+                await also(commit)
             return commit
 
         await self.x.writer.commit(build, self.x.journal)

@@ -20,6 +20,7 @@ from holdfast.runtime.branches import Branches
 from holdfast.runtime.history import Past
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.policies import Policies
+from holdfast.runtime.standings import Standings
 from holdfast.runtime.tools import Tool
 from holdfast.runtime.writer import LeaseLost, TurnWriter
 
@@ -55,6 +56,8 @@ class Environment(msgspec.Struct, frozen=True):
     policies: Policies
     #: For what is not the turn's own: schedules.
     backend: Backend
+    #: Grants and counters, read afresh.
+    standings: Standings
     #: Told of every run of a tool's function.
     executed: Callable[[str, dict[str, Any]], None]
 

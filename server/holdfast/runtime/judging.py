@@ -6,41 +6,137 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
+from holdfast.core import ids
 from holdfast.core.approval import Approval, checked
 from holdfast.core.audit import AuditEntry
+from holdfast.core.budgets import Charge, Overrun, charges, overruns
 from holdfast.core.canonical import input_hash
+from holdfast.core.grants import covering
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Decision, OnExpiry
 from holdfast.core.ladders import HandOver, Remind
 from holdfast.core.operations import Operation
-from holdfast.core.policies import Case, Judged, Policy, by_rules, escalating, waiting
+from holdfast.core.policies import Case, Judged, Policy, by_rules, compared, escalating, waiting
 from holdfast.core.policies import judge as judge_by
+from holdfast.core.standing import rule_of
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.call import Call
 from holdfast.runtime.execution import Execution
+from holdfast.runtime.policies import zone
 from holdfast.runtime.tools import Tool
 
 
-async def judge(x: Execution, tool: Tool[..., Any], call: Call[Any]) -> Judged:
+async def judge(x: Execution, tool: Tool[..., Any], call: Call[Any], said: Said) -> Judged:
     """The verdict on a call that has no record yet. A predicate is not asked about what a rule denies."""
     policies = x.environment.policies.current()
-    ruled = by_rules(policies, _case(x, call))
+    case = await case_of(x, call)
+    ruled = by_rules(policies, case)
     if ruled is not None and ruled.verdict == "deny":
         return ruled
-    approval = tool.rules.approval
-    if callable(approval):
-        approval = await _predicate(x, approval, call)
+    approval = await said.by(x, tool.rules.approval, call)
     if tool.kind == "client_tool":  # unless something asks: whoever sits at the device is the human
-        return judge_by([], ruled, approval, "allow")
-    return judge_by(policies, ruled, approval, x.environment.default_verdict)
+        judged = judge_by([], ruled, approval, "allow")
+    else:
+        judged = judge_by(policies, ruled, approval, x.environment.default_verdict)
+    if judged.verdict == "ask":
+        judged = await _granted(x, tool, judged, case)
+    return over_budget(judged, await _overruns(x, call, case))
 
 
-def forbidden(x: Execution, call: Call[Any]) -> Judged | None:
-    """The rule that denies a call about which somebody else is asked, or that a human has edited."""
-    ruled = by_rules(x.environment.policies.current(), _case(x, call))
+async def forbidden(x: Execution, call: Call[Any]) -> Judged | None:
+    """The rule that denies a call that a human has edited."""
+    ruled = by_rules(x.environment.policies.current(), await case_of(x, call))
     return ruled if ruled is not None and ruled.verdict == "deny" else None
+
+
+class Said:
+    """What a tool's predicate says of one call: it is asked once, however often the call is judged."""
+
+    def __init__(self) -> None:
+        self._said: Any = msgspec.UNSET
+
+    async def by(self, x: Execution, approval: Any, call: Call[Any]) -> Any:
+        if not callable(approval):
+            return approval
+        if self._said is msgspec.UNSET:
+            self._said = await _predicate(x, approval, call)
+        return self._said
+
+
+async def case_of(x: Execution, call: Call[Any]) -> Case:
+    """The call as rules see it; with what was approved before, if one of them asks for that."""
+    seen = None
+    if compared(x.environment.policies.current(), call.tool):
+        seen = (await x.environment.standings.read(x.turn.session)).seen
+    requester = x.turn.requester
+    return Case(
+        tool=call.tool,
+        input=call.input,
+        agent=x.turn.agent,
+        roles=requester.roles,
+        person=requester.subject,
+        seen=seen,
+    )
+
+
+def charges_of(x: Execution, case: Case) -> list[tuple[str, Charge]]:
+    """What a call takes of the budgets, each with the home of its counter."""
+    budgets = [budget for policy in x.environment.policies.current() for budget in policy.budgets]
+    names = {"person": case.person, "agent": case.agent, "all": ""}
+    return [
+        (x.turn.session if scope == "session" else ids.wide_home(scope, names[scope]), charge)
+        for charge in charges(budgets, case, x.writer.now_ms(), zone)
+        for scope in [charge.budget.scope]
+    ]
+
+
+def over_budget(judged: Judged, overruns: list[Overrun]) -> Judged:
+    """The verdict where a call goes over budgets: whoever else would not have to ask, asks."""
+    if not overruns or judged.verdict == "deny":
+        return judged
+    first = overruns[0]
+    if judged.verdict != "ask":
+        judged = replace(judged, verdict="ask", rule=f"budget {first.name}", reason=first.words, grant=None)
+    told = {one.name: one for one in (*judged.overruns, *overruns)}
+    return replace(judged, overruns=tuple(told.values()), grantable=False)
+
+
+async def _granted(x: Execution, tool: Tool[..., Any], judged: Judged, case: Case) -> Judged:
+    """Nobody is asked where a grant says yes already."""
+    if not grantable(tool, judged):
+        return judged
+    homes = {
+        x.turn.session,
+        ids.wide_home("agent", case.agent),
+        ids.wide_home("person", case.person),
+    }
+    now_ms = x.writer.now_ms()
+    for record in (await x.environment.standings.read_all(homes)).values():
+        grant = covering(record.grants, case, x.session, tool.rules.approvers, now_ms)
+        if grant is not None:
+            return replace(judged, verdict="allow", rule=rule_of(grant.id), reason=None, grant=grant.id)
+    return judged
+
+
+def grantable(tool: Tool[..., Any], judged: Judged | None) -> bool:
+    """Whether a standing grant may speak where somebody would be asked."""
+    approvers = tool.rules.approvers
+    one_decides = approvers is None or approvers.quorum == 1
+    return tool.rules.grantable and one_decides and (judged is None or judged.grantable)
+
+
+async def _overruns(x: Execution, call: Call[Any], case: Case) -> list[Overrun]:
+    taken = charges_of(x, case)
+    records = await x.environment.standings.read_all({home for home, _ in taken})
+    now_ms = x.writer.now_ms()
+    return [
+        one
+        for home, charge in taken
+        for one in overruns([charge], records[home].counters, now_ms, call.idempotency_key)
+    ]
 
 
 def decided(operation: Operation, judged: Judged, now_ms: int) -> Operation:
@@ -52,7 +148,7 @@ def decided(operation: Operation, judged: Judged, now_ms: int) -> Operation:
         payload["reason"] = judged.reason
     elif judged.verdict == "deny":
         payload["reason"] = f"denied by the policy: {judged.rule}"
-    decision = Decision("resolved", payload, By("policy", judged.rule), "policy", now_ms)
+    decision = Decision("resolved", payload, _by(judged), "policy", now_ms)
     return replace(operation, judged=judged, decision=decision)
 
 
@@ -65,7 +161,7 @@ def entry(turn: TurnRecord, tool: str, operation: Operation) -> AuditEntry:
     """The trail's line for a call that was let through, or refused, without a human."""
     judged = operation.judged
     assert judged is not None
-    by = By("system", turn.agent) if judged.rule is None else By("policy", judged.rule)
+    by = By("system", turn.agent) if judged.rule is None else _by(judged)
     return AuditEntry(
         "tool.denied" if judged.verdict == "deny" else "tool.allowed",
         turn.session,
@@ -77,6 +173,10 @@ def entry(turn: TurnRecord, tool: str, operation: Operation) -> AuditEntry:
         operation=operation.key,
         inputHash=input_hash(operation.input),
     )
+
+
+def _by(judged: Judged) -> By:
+    return By("policy", judged.grant or judged.rule or "")
 
 
 def waiting_rules(policies: list[Policy], tool: Tool[..., Any]) -> tuple[int | None, OnExpiry]:
@@ -93,6 +193,15 @@ def ladder(policies: list[Policy], tool: Tool[..., Any]) -> tuple[Remind | HandO
     return tool.rules.escalate or (tuple(policy.escalate) if policy else ())
 
 
+def asks(judged: Judged | None) -> str | None:
+    """What is asked, in one sentence: as the predicate put it, else why a budget asks."""
+    if judged is None:
+        return None
+    if judged.approval is not None and judged.approval.message is not None:
+        return judged.approval.message
+    return judged.overruns[0].words if judged.overruns else None
+
+
 def shown_with(tool: Tool[..., Any], judged: Judged | None) -> dict[str, Any] | None:
     """What the card says beside the arguments: the risk, what the predicate said, and the rule that asks."""
     metadata: dict[str, Any] = {"risk": tool.rules.risk} if tool.rules.risk else {}
@@ -102,11 +211,9 @@ def shown_with(tool: Tool[..., Any], judged: Judged | None) -> dict[str, Any] | 
         metadata["policy"] = {"rule": judged.rule}
         if judged.reason is not None:
             metadata["policy"]["reason"] = judged.reason
+    if judged is not None and judged.overruns:
+        metadata["budgets"] = msgspec.to_builtins(judged.overruns)
     return metadata or None
-
-
-def _case(x: Execution, call: Call[Any]) -> Case:
-    return Case(tool=call.tool, input=call.input, agent=x.turn.agent, roles=x.turn.requester.roles)
 
 
 async def _predicate(x: Execution, predicate: Callable[[Call[Any]], Any], call: Call[Any]) -> Any:

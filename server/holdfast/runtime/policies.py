@@ -6,7 +6,9 @@ judged after it: what is open stays open, and what was decided stays decided.
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -29,7 +31,10 @@ class Policies:
 
     def __init__(self, *sources: PolicySource | None) -> None:
         given = [source for source in sources if source is not None]
-        self._sources = [source if isinstance(source, Policy) else PolicyFile(Path(source)) for source in given]
+        self._sources = [
+            in_known_zones(source, "the policy") if isinstance(source, Policy) else PolicyFile(Path(source))
+            for source in given
+        ]
 
     def under(self, operators: str | None) -> Policies:
         """These, and the operator's file beside them. Raises as `read` does."""
@@ -84,7 +89,22 @@ def read(path: Path) -> Policy:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: it is no UTF-8 text: byte {error.start} is none.") from None
-    return parse(text, str(path))
+    return in_known_zones(parse(text, str(path)), str(path))
+
+
+def zone(name: str) -> tzinfo:
+    """The time zone of this name. Raises KeyError, ValueError: there is none."""
+    return ZoneInfo(name)
+
+
+def in_known_zones(policy: Policy, name: str) -> Policy:
+    """The policy, if there are the time zones that its budgets name. Raises BadInput."""
+    for budget in policy.budgets:
+        try:
+            zone(budget.tz)
+        except (KeyError, ValueError, OSError):
+            raise BadInput(f"{name}: budget {budget.name!r}: there is no time zone {budget.tz!r}.") from None
+    return policy
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -40,6 +40,7 @@ class ToolOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     retries: int = 0
     risk: str | None = None
     auto_continue: bool = True
+    grantable: bool = True
 
 
 class Tool(Generic[P, R]):
@@ -157,13 +158,14 @@ def tool(
     retries: int = 0,
     risk: str | None = None,
     auto_continue: bool = True,
+    grantable: bool = True,
     name: str | None = None,
 ) -> ToolDecorator: ...
 def tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> Any:
     """Make a tool of a function: sync or async, with an optional first parameter annotated `Call`.
 
     The schema comes from the annotations, the description from the docstring. Without `approval`, and without a rule
-    that says otherwise, a human is asked.
+    that says otherwise, a human is asked. With `grantable=False`, whoever approves cannot say "always".
     With `auto_continue=False`, the turn goes on after the answer only when somebody says `continue`.
 
     Raises:
@@ -181,6 +183,7 @@ def client_tool(
     approval: Asks = None,
     editable: bool = False,
     risk: str | None = None,
+    grantable: bool = True,
     expires: Duration | None = None,
     on_expiry: OnExpiry = "deny",
     approvers: str | list[str] | Approvers | None = None,

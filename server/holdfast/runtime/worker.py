@@ -28,6 +28,7 @@ from holdfast.runtime.execution import Environment
 from holdfast.runtime.history import Histories
 from holdfast.runtime.policies import Policies
 from holdfast.runtime.run import Run
+from holdfast.runtime.standings import Standings
 from holdfast.store.backoff import Backoff
 from holdfast.store.door import Done, Door
 from holdfast.store.jobs import Jobs
@@ -88,7 +89,9 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`. Then what is under way is recorded, and every turn is anybody's again."""
         async with self._app.running() as deps, asyncio.TaskGroup() as tasks:
-            environment = Environment(deps, self._app.default_verdict, self._policies, self._backend, self._executed)
+            environment = Environment(
+                deps, self._app.default_verdict, self._policies, self._backend, Standings(self._door), self._executed
+            )
             others = [tasks.create_task(self._serve())]
             if self._beside is not None:
                 others.append(tasks.create_task(self._beside(deps)))

@@ -25,6 +25,7 @@ from holdfast.core.operations import Operation
 from holdfast.core.records import Record
 from holdfast.core.schedules import ScheduleRecord
 from holdfast.core.session import SessionRecord
+from holdfast.core.standing import StandingRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.store.connection import Connection, Script
 from holdfast.store.durability import Durability
@@ -47,7 +48,15 @@ SCRIPTS = (CLAIM, COMMIT, READ, LOG)
 
 _records: dict[type[Record], msgspec.json.Decoder[Record]] = {
     kind: msgspec.json.Decoder(kind)
-    for kind in (SessionRecord, TurnRecord, InterruptRecord, Document, ScheduleRecord, FeedbackBook)
+    for kind in (
+        SessionRecord,
+        TurnRecord,
+        InterruptRecord,
+        Document,
+        ScheduleRecord,
+        FeedbackBook,
+        StandingRecord,
+    )
 }
 _operations = msgspec.json.Decoder(Operation)
 
@@ -107,6 +116,8 @@ class View(msgspec.Struct):
     state: Document | None = None
     #: What was said about the session, if it was read and there is any.
     feedback: FeedbackBook | None = None
+    #: What stands here, where it was asked for; an empty one if nothing does.
+    standing: StandingRecord | None = None
 
 
 class Door:
@@ -141,11 +152,14 @@ class Door:
         *,
         turns: tuple[str, ...] = (),
         interrupts: tuple[str, ...] = (),
+        standing: bool = False,
         command: CommandId | None = None,
         state: bool = False,
         feedback: bool = False,
     ) -> View:
-        """Read a session and some of its turns and interrupts, its document and its feedback. Cancelling is safe.
+        """Read a session, some of its turns and interrupts, its document, its feedback and what stands there.
+
+        Cancelling is safe.
 
         Raises:
             RefReused: `command` has the ref of another one.
@@ -158,6 +172,7 @@ class Door:
             *(field("interrupt", one) for one in interrupts),
             *([field("state", session)] if state else []),
             *([field("feedback", session)] if feedback else []),
+            *([field("standing", session)] if standing else ()),
         ]
         reply = await self.connection.run(
             READ,
@@ -170,9 +185,11 @@ class Door:
         if again is not None and self.durability is not None:
             await self.durability.reached(again.epoch)  # it may be asked again because this was not known
         living = alive == b"1" and record is not None
-        of_turns, of_interrupts = values[: len(turns)], values[len(turns) : len(turns) + len(interrupts)]
-        document = values[len(turns) + len(interrupts)] if state else None
-        book = values[-1] if feedback else None
+        of_turns, of_interrupts = values[: len(turns)], values[len(turns) :][: len(interrupts)]
+        more = iter(values[len(turns) + len(interrupts) :])  # in the order in which they were asked for
+        document = next(more) if state else None
+        book = next(more) if feedback else None
+        standings = next(more) if standing else None
         return View(
             now_ms=int(now),
             epoch=_text(epoch),
@@ -185,7 +202,13 @@ class Door:
             again=again,
             state=None if document is None else decode(Document, document),
             feedback=None if book is None else decode(FeedbackBook, book),
+            standing=_standing(session, standings) if standing else None,
         )
+
+    async def standing(self, home: str) -> StandingRecord:
+        """What stands in a session, or in a wider place; an empty record if nothing does. Cancelling is safe."""
+        value = await self.connection.execute("HGET", self.keys.session(home), field("standing", home))
+        return _standing(home, value)
 
     async def written(self, session: str, turn: str) -> Written | None:
         """What the turn's worker wrote last, if one ever had it."""
@@ -273,6 +296,10 @@ def decode(kind: type[R], value: bytes) -> R:
 def _decode_all(kind: type[R], ids: tuple[str, ...], values: list[bytes | None]) -> dict[str, R]:
     pairs = zip(ids, values, strict=True)
     return {own_id: decode(kind, value) for own_id, value in pairs if value is not None}
+
+
+def _standing(home: str, value: bytes | None) -> StandingRecord:
+    return StandingRecord(home=home) if value is None else decode(StandingRecord, value)
 
 
 def _stored(command: CommandId, stored: bytes, epoch: str) -> Done:

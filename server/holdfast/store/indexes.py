@@ -60,6 +60,10 @@ class Indexes:
         """Open interrupts, the newest first."""
         return await self._merged([self._keys.inbox(one) for one in self._partitions], after, limit)
 
+    async def grants(self, after: Entry | None, limit: int) -> list[Entry]:
+        """Standing grants, the newest first."""
+        return await self._merged([self._keys.grants(one) for one in self._partitions], after, limit)
+
     @property
     def _partitions(self) -> range:
         return range(self._keys.partitions)

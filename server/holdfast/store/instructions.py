@@ -135,6 +135,10 @@ def _say_sets(said: Instructions, commit: Commit, keys: Keys, partition: int) ->
         said.say("drop", keys.inbox(partition), interrupt)
     for interrupt in commit.inbox_add:
         said.say("now", keys.inbox(partition), interrupt)
+    for grant in commit.grants_drop:
+        said.say("drop", keys.grants(partition), grant)
+    for grant in commit.grants_add:
+        said.say("now", keys.grants(partition), grant)
     for record in commit.puts:
         if isinstance(record, TurnRecord):
             _say_turn(said, record, keys, partition)

@@ -18,6 +18,7 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:{7}:jobs:AGENT@VERSION zset    turns that are ready → since when (ms); only a hint                 while ready
     hf:{7}:queues             set     names of the job sets that were ever used                           for ever
     hf:{7}:inbox              zset    open interrupts → since when (ms)                                   while open
+    hf:{7}:grants             zset    standing grants → since when (ms)                                   till revoked
     hf:{7}:sessions           zset    sessions → when somebody last wrote (ms)                            the session's
     hf:{7}:turns:GROUP        zset    turns: `open`, `failed`, `ended` → when last written (ms)           the session's
     hf:{7}:of:SUBJECT         zset    sessions of one person → likewise                                   the session's
@@ -35,12 +36,13 @@ All keys of a partition carry its hash tag, so that a session and all that goes 
     hf:{7}:s:ID:refs          hash    commands that were applied → their replies                          the session's
     hf:{7}:s:ID:folded        string  its state folded up to `floor`, where the log was trimmed           the session's
     hf:{7}:s:ID:devices       hash    connection → who is there, until when (ms)                          presence
+    hf:{7}:s:~SCOPE-NAME      hash    a home of what is wider than a session: `std`, no `rec`              for ever
     hf:{7}:o:TURN             hash    operations of a turn: key → record                                  the session's
 
 Fields of a session: `alive` (1; 0 is a tombstone), `seq`, `at` (of its last commit, ms), `floor` (below it the log is
 trimmed), `rec` (its record), `t:TURN` and `i:INTERRUPT` (records: version, blank, JSON), `c:KIND:CALL` (the interrupt
-of that kind of that tool call), `w:TURN` (its worker's fence, the number of the last commit under it, and that commit's
-first, last, at).
+of that kind of that tool call), `std` (a record: grants, counters of budgets, what was approved), `w:TURN` (its
+worker's fence, the number of the last commit under it, and that commit's first, last, at).
 
 A shelf of schedules (`schedules.0` to `schedules.15`, by name) is such a hash too, without a life of its own: `seq`,
 `at` and `x:NAME` (records). A schedule stays until it is cancelled or done, and then a week.
@@ -63,7 +65,9 @@ _FIELD: dict[RecordKind, str] = {
     "state": "state",
     "schedule": "x:",
     "feedback": "feedback",
+    "standing": "std",
 }
+_ONLY_ONE: tuple[RecordKind, ...] = ("session", "state", "feedback", "standing")  # of these a session has one
 
 
 class Keys:
@@ -139,6 +143,9 @@ class Keys:
     def inbox(self, partition: int) -> str:
         return f"{self._tags[partition]}:inbox"
 
+    def grants(self, partition: int) -> str:
+        return f"{self._tags[partition]}:grants"
+
     def sessions(self, partition: int) -> str:
         return f"{self._tags[partition]}:sessions"
 
@@ -204,8 +211,7 @@ class Keys:
 
 def field(kind: RecordKind, own_id: str) -> str:
     """The field of its session in which a record stands."""
-    alone = kind in ("session", "state", "feedback")  # of these a session has one
-    return _FIELD[kind] if alone else _FIELD[kind] + own_id
+    return _FIELD[kind] if kind in _ONLY_ONE else _FIELD[kind] + own_id
 
 
 def call_field(kind: str, call: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from holdfast.commands.auditing import AuditPage
 from holdfast.commands.events import EventPage
 from holdfast.commands.feedback import FeedbackPage
+from holdfast.commands.grants import GrantPage, Preview
 from holdfast.commands.inbox import InboxPage
 from holdfast.commands.leaving import Absence
 from holdfast.commands.notices import DeadNotices, Replayed
@@ -27,6 +28,7 @@ from holdfast.gateways.rest import (
     events,
     feedback,
     gates,
+    grants,
     interrupts,
     links,
     notices,
@@ -268,6 +270,30 @@ ROUTES: tuple[Route, ...] = (
         summary="Send them again: those named, or the newest thousand. For operators.",
         body=notices.NewReplay,
         replies={200: Replayed},
+    ),
+    Route(
+        method="POST",
+        path="/v1/interrupts/{iid}/grant",
+        handler=grants.preview,
+        summary="What a grant would be, and which past calls of the session it would have let pass. Gives none.",
+        body=grants.NewPreview,
+        replies={200: Preview},
+    ),
+    Route(
+        method="GET",
+        path="/v1/grants",
+        handler=grants.page,
+        summary="The grants that stand and that you may see, the newest first.",
+        replies={200: GrantPage},
+        query=PAGED,
+    ),
+    Route(
+        method="DELETE",
+        path="/v1/grants/{gid}",
+        handler=grants.revoke,
+        summary="Revoke a grant, for all that is judged from now on.",
+        replies={200: Ok},
+        query=REF,
     ),
     Route(
         method="POST",

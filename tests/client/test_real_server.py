@@ -231,3 +231,27 @@ async def command(cluster: Cluster, *words: str) -> tuple[int, str]:
     )  # fmt: skip
     output, _ = await process.communicate()
     return process.returncode or 0, output.decode()
+
+
+async def test_a_run_is_started_waited_for_and_told_with_what_was_decided(cluster: Cluster) -> None:
+    async with device(cluster) as alice, device(cluster, "bob") as bob:
+        running = asyncio.create_task(alice.run("refunds", "Refund A-17", id="ran"))
+        his = bob.session("ran")
+
+        async def attached() -> bool:
+            try:
+                await his.attach()
+            except NotFound:
+                return False
+            return True
+
+        await wait_until(attached, "the session is there", 20)
+        asked = await his.wait_interrupt(tool="refund")
+        await his.deny(asked.id, reason="too much")
+        ran = await running
+        assert (ran.ok, ran.session) == (True, "ran")
+        [told] = ran.trace.approvals
+        assert (told.tool, told.decision, told.decided_by.id, told.args) == ("refund", "denied", "bob", asked.input)
+        assert told.latency_ms is not None
+        with pytest.raises(ValueError, match="message or an input"):
+            await alice.run("refunds")

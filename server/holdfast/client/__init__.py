@@ -16,6 +16,7 @@ from holdfast.client.device import Client, connect
 from holdfast.client.gate import Gate
 from holdfast.client.handlers import Handler, ToolCall
 from holdfast.client.link import Token
+from holdfast.client.running import Ran
 from holdfast.client.session import Session
 from holdfast.protocol.frames import (
     Answered,
@@ -38,6 +39,7 @@ __all__ = [
     "Handler",
     "Ok",
     "Position",
+    "Ran",
     "Renewed",
     "Seen",
     "Session",

@@ -18,6 +18,7 @@ from holdfast.client.link import Link, State, Token
 from holdfast.client.pending import Pending
 from holdfast.client.reconnecting import Waits
 from holdfast.client.replies import Reply, ServerFrame, error_of_frame, session_of
+from holdfast.client.running import Ran, until_ended
 from holdfast.client.session import Session, new_ref
 from holdfast.core.errors import HoldfastError, Unavailable
 from holdfast.core.interrupts import Interrupt
@@ -150,6 +151,30 @@ class Client:
         if attach:
             await session.attach()
         return session
+
+    async def run(
+        self,
+        agent: str,
+        message: str | dict[str, Any] | None = None,
+        input: Any = msgspec.UNSET,
+        *,
+        id: str | None = None,
+        title: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        ref: str | None = None,
+    ) -> Ran:
+        """Start a session with a turn, and wait for its end: its result, and in `trace.approvals` what was decided.
+
+        Others answer what it asks meanwhile, however long that takes. Cancelling leaves the turn running.
+
+        Raises:
+            ValueError: there is neither a message nor an input, so that no turn would begin.
+            As `start`, and as waiting in a session does.
+        """
+        if message is None and input is msgspec.UNSET:
+            raise ValueError("A turn begins with a message or an input; give one.")
+        session = await self.start(agent, message, input, id=id, title=title, metadata=metadata, ref=ref)
+        return await until_ended(session, self._where.http, await self._authorized())
 
     async def answer_many(self, answers: Iterable[AnswerItem], *, ref: str | None = None) -> list[AnswerResult]:
         """Answer up to 100 interrupts, of one session or of many: one result each, in their order.

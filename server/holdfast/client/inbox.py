@@ -29,7 +29,7 @@ async def read_inbox(http: str, headers: dict[str, str]) -> list[Interrupt]:
     cursor: str | None = None
     for _ in range(PAGES_MAX):
         query = f"?{urllib.parse.urlencode({'cursor': cursor})}" if cursor else ""
-        page = await asyncio.to_thread(_asked, f"{http}/v1/interrupts{query}", headers)
+        page = await asyncio.to_thread(asked, f"{http}/v1/interrupts{query}", headers)
         found += msgspec.convert(page["interrupts"], list[Interrupt])
         cursor = page.get("next")
         if not cursor:
@@ -40,7 +40,7 @@ async def read_inbox(http: str, headers: dict[str, str]) -> list[Interrupt]:
 async def read_gate(http: str, headers: dict[str, str], gate: str, session: str | None) -> GateShown:
     """A gate as it stands. Raises NotFound, Gone, Forbidden, Unavailable."""
     query = f"?{urllib.parse.urlencode({'session': session})}" if session else ""
-    shown = await asyncio.to_thread(_asked, f"{http}/v1/gates/{urllib.parse.quote(gate, safe='')}{query}", headers)
+    shown = await asyncio.to_thread(asked, f"{http}/v1/gates/{urllib.parse.quote(gate, safe='')}{query}", headers)
     return msgspec.convert(shown, GateShown)
 
 
@@ -56,11 +56,11 @@ async def decide_workflow(
     deed = "approve" if approved else "reject"
     body = {"ref": ref} | ({} if reason is None else {"reason": reason})
     url = f"{http}/v1/turns/{urllib.parse.quote(turn, safe='')}/{deed}"
-    return msgspec.convert(await asyncio.to_thread(_asked, url, headers, body), Answered, strict=True)
+    return msgspec.convert(await asyncio.to_thread(asked, url, headers, body), Answered, strict=True)
 
 
-def _asked(url: str, headers: dict[str, str], body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What a server answers to a GET, or to the POST of a body."""
+def asked(url: str, headers: dict[str, str], body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a server answers to a GET, or to the POST of a body. Raises the error that it answers; Unavailable."""
     data = None if body is None else msgspec.json.encode(body)
     given = {**headers, "Accept": "application/json"} | ({} if data is None else {"Content-Type": "application/json"})
     request = urllib.request.Request(url, data, headers=given)

@@ -11,11 +11,12 @@ from holdfast.commands import answering, reading
 from holdfast.commands.attempts import no_such_session
 from holdfast.commands.backend import Backend
 from holdfast.commands.reading import TurnShown, shown_turn
-from holdfast.core import ids
+from holdfast.core import ids, traces
 from holdfast.core.errors import BadRequest, Conflict, Forbidden, NotFound
 from holdfast.core.identity import OPERATOR, Principal
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.operations import Operation
+from holdfast.core.traces import Trace
 from holdfast.core.turns import TURN_GROUPS, TurnGroup, TurnRecord
 from holdfast.protocol.frames import Answer, Answered
 from holdfast.store.door import View
@@ -64,6 +65,8 @@ class WorkflowShown(TurnShown, frozen=True, omit_defaults=True, kw_only=True):
 
     operations: list[OperationShown]
     interrupts: list[dict[str, Any]]
+    #: What was decided in it so far.
+    trace: Trace
 
 
 async def listing(
@@ -106,10 +109,12 @@ async def workflow(backend: Backend, principal: Principal, own_id: str) -> Workf
         turn = await reading.turn(backend, principal, own_id)
     operations = await backend.door.operations(own_id)
     records = await _open(backend, own_id, turn.open)
+    approved = await backend.door.read(turn.session, interrupts=traces.interrupts_of(operations.values()))
     return WorkflowShown(
         **{name: getattr(turn, name) for name in TurnShown.__struct_fields__},
         operations=[_shown(one) for one in sorted(operations.values(), key=_order)],
         interrupts=[msgspec.to_builtins(record.interrupt) for record in records],
+        trace=traces.trace(operations.values(), approved.interrupts),
     )
 
 

@@ -33,6 +33,8 @@ class Journal:
         self.place = 0
         #: Observed values (time, randomness) that the next commit records.
         self.observed: list[Operation] = []
+        #: Calls and gates whose result this run has given to its function.
+        self.given: list[str] = []
         self._counts: Counter[str] = Counter()
         self._reached: set[str] = set()
         self._keys_at: dict[int, set[str]] = {}

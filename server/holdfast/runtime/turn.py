@@ -12,8 +12,9 @@ from holdfast.core.durations import Duration, instant_ms, milliseconds
 from holdfast.core.interrupts import Interrupt
 from holdfast.core.messages import Message
 from holdfast.core.schedules import Plan
+from holdfast.core.traces import Trace
 from holdfast.core.turns import Requester
-from holdfast.runtime import asking, planning, racing, sharing, steering, stepping
+from holdfast.runtime import asking, planning, racing, sharing, steering, stepping, tracing
 from holdfast.runtime.calling import ToolCall
 from holdfast.runtime.deciding import Reply
 from holdfast.runtime.execution import Asked, Execution
@@ -84,6 +85,13 @@ class Turn:
         return self._x.past.notes
 
     @property
+    def trace(self) -> Trace:
+        """What was decided in this turn so far: its `approvals`, each with who decided, when and how soon. What the
+        function has not been given yet is not in it, so that a replay sees the same at the same place.
+        """
+        return tracing.trace(self._x)
+
+    @property
     def deps(self) -> Any:
         """What the app's lifespan yielded."""
         return self._x.environment.deps
@@ -115,7 +123,11 @@ class Turn:
     def call(self, tool: Tool[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Asked[Result[R]]:
         """Call a tool: policy, then a human if need be, then its function, once."""
         x = self._x
-        return Asked(x, tool.kind, tool.name, lambda key, place: ToolCall(x, tool, key, place).perform(args, kwargs))
+
+        async def perform(key: str, place: int) -> Result[R]:
+            return await tracing.given(x, key, ToolCall(x, tool, key, place).perform(args, kwargs))
+
+        return Asked(x, tool.kind, tool.name, perform)
 
     def refuse(self, tool: Tool[..., R], reason: str) -> Asked[Result[R]]:
         """Record a call that cannot be made, as failed: what a model gave as arguments is none. Nobody is asked."""
@@ -206,7 +218,11 @@ class Turn:
     def gate(self, name: str, payload: Any = None, **options: Any) -> Asked[Result[bool]]:
         """Have a human let the turn pass."""
         x, asked = self._x, stepping.gate(name, payload, options)
-        return Asked(x, "gate", name, lambda key, place: asking.ask(x, asked, "gate", key, place))
+
+        async def pass_through(key: str, place: int) -> Result[bool]:
+            return await tracing.given(x, key, asking.ask(x, asked, "gate", key, place))
+
+        return Asked(x, "gate", name, pass_through)
 
     def state(self) -> Asked[dict[str, Any]]:
         """The session's shared document as it stands now; recorded, so that a replay sees the same."""

@@ -97,6 +97,15 @@ async def test_nobody_else_sees_it(h: Harness, principal: Principal) -> None:
         await found(h, principal)
 
 
+async def test_arguments_and_answers_take_the_right_to_read(h: Harness) -> None:
+    mute = Principal("olga", roles=("operator",), sessions=("*",), can=("answer",))
+    assert len((await auditing.page(h.backend, mute, Wanted())).entries) == 6
+    with pytest.raises(Forbidden):
+        await auditing.page(h.backend, mute, Wanted(), bodies=True)
+    closed = (await auditing.page(h.backend, OPERATOR, Wanted(action="interrupt.closed"), bodies=True)).entries
+    assert [one.bodies and one.bodies.payload for one in closed] == [{"text": "this"}] * 2
+
+
 async def test_what_is_not_ours_is_refused(h: Harness) -> None:
     for cursor in ("x", "1-2", "-".join(["9" * 17] * 16)):
         with pytest.raises(BadRequest):

@@ -107,10 +107,12 @@ async def page(
     entries of a page then.
 
     Raises:
-        Forbidden: for admins and operators only, and for tokens that name their sessions.
+        Forbidden: for admins and operators only, and for tokens that name their sessions; bodies only with `read`.
         NotFound, BadRequest: an id or the cursor is not one of ours.
     """
     _check(principal)
+    if bodies and not principal.has("read"):
+        raise Forbidden("Your token does not grant 'read', which arguments and answers take.", right="read")
     trail = Trail(backend.door.connection, backend.door.keys)
     places = _places(cursor, len(trail.partitions))
     home = wanted.home

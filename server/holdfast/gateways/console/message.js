@@ -1,5 +1,6 @@
 /** One message: its parts in their order, with the cards where their calls stand. */
 
+import { again } from "./again.js";
 import { card } from "./card.js";
 import { h, icon, keep, set, text } from "./dom.js";
 import { markdown } from "./markdown.js";
@@ -13,11 +14,13 @@ import { visible } from "./visible.js";
 export const message = (first, context) => {
   const body = h("div", { class: "parts" });
   const author = h("p", { class: "author" });
-  const node = h("article", { class: `message ${first.message.role}`, "data-message": first.message.id }, author, body);
+  const repeated = again(context);
+  const node = h("article", { class: `message ${first.message.role}`, "data-message": first.message.id }, author, body, repeated.node);
   const update = (item) => {
     text(author, visible(item.author));
     set(node, { "data-pending": item.pending });
     keep(body, blocks(item), (block) => MAKE[block.kind](block, context));
+    repeated.update(item);
   };
   update(first);
   return { node, update };

@@ -30,13 +30,24 @@ export const thread = (list, scroller, context) => {
 
 /** Messages with what their turns asked; a turn that asked before it wrote is shown as a message without words. */
 const items = ({ messages, unsent, interrupts, turns, session }, { principal }) => {
-  const asked = Map.groupBy(interrupts, ({ turn }) => turns[turn]?.message ?? turn);
+  const written = new Map(Object.values(turns).map((turn) => [turn.message, turn]));
+  const isIdle = Object.values(turns).every(({ status }) => status === "finished") && !session?.takeover;
+  const repeated = (each) => ({
+    info: session,
+    turn: written.get(each.id),
+    isOwn: each.role === "user" && (each.metadata?.by?.id ?? principal()?.subject) === principal()?.subject,
+    isIdle,
+  });
+  // What was decided on a branch that is not shown stands there, and not at the end of this one.
+  const isHere = ({ decision, turn }) => !decision || (turns[turn]?.branch ?? "") === (session?.branch ?? "") || shows.has(turns[turn]?.message);
+  const shows = new Set(messages.map(({ id }) => id));
+  const asked = Map.groupBy(interrupts.filter(isHere), ({ turn }) => turns[turn]?.message ?? turn);
   const agent = title(session?.agent ?? "Agent");
   const shown = messages.map((each) => {
     const author = each.role === "user" || each.metadata?.by ? personOf(each, principal) : agent;
     const own = asked.get(each.id) ?? [];
     asked.delete(each.id);
-    return item(each, own, author);
+    return { ...item(each, own, author), ...repeated(each) };
   });
   const wordless = [...asked].map(([id, own]) => item({ id, role: "assistant", parts: [] }, own, agent));
   return [...shown, ...wordless, ...unsent.map((each) => ({ ...item(each, [], "You"), pending: true }))];

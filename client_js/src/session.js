@@ -14,7 +14,7 @@ import { EMPTY } from "./state.js";
 /** @typedef {import("./messages.js").Message} Message */
 
 /** @typedef {Interrupt & {canAnswer: boolean, sending: boolean}} ShownInterrupt `sending`: this device's answer is on its way */
-/** @typedef {{outcome: "won" | "lost" | "recorded", decision?: Decision, vote?: any}} Answered */
+/** @typedef {{outcome: "won" | "lost" | "recorded", decision?: Decision, vote?: any, grant?: string}} Answered `grant`: the id of the one that was given with it */
 /** @typedef {string | {parts: any[], metadata?: Record<string, any>}} Sendable */
 /** @typedef {{connection: string, subject: string, name?: string, device?: string}} Device */
 
@@ -231,8 +231,8 @@ export const createSession = (id, host) => {
    * @returns {Promise<Answered>}
    */
   const answer = async (interrupt, payload, status = "resolved") => {
-    const { outcome, decision, vote } = await command({ type: "answer", interrupt, status, payload });
-    return { outcome, decision, vote };
+    const { type, ref, ...answered } = await command({ type: "answer", interrupt, status, payload });
+    return /** @type {any} */ (answered);
   };
 
   const older = async () => {
@@ -290,7 +290,7 @@ export const createSession = (id, host) => {
      * Say yes to exactly what was shown, or to edited arguments (`input`): it is a `conflict` if others stand by now.
      *
      * @param {string} interrupt
-     * @param {{reason?: string, input?: any, metadata?: Record<string, any>}} [more]
+     * @param {{reason?: string, input?: any, metadata?: Record<string, any>, grant?: {scope: "session" | "agent" | "person", input?: any, until?: number}}} [more]
      */
     approve: (interrupt, more) =>
       answer(interrupt, { inputHash: hashOf(state.interrupts[interrupt]), ...more, approved: true }),

@@ -273,7 +273,7 @@ test("an answer is bound to what was shown, and says who won", async (t) => {
   });
   assert.ok(shown().interrupts[0].sending);
   peer.say({ type: "answered", ref, outcome: "lost", interrupt: "i1", decision: decision(false) });
-  assert.deepEqual(await reply, { outcome: "lost", decision: decision(false), vote: undefined });
+  assert.deepEqual(await reply, { outcome: "lost", interrupt: "i1", decision: decision(false) });
   assert.deepEqual(shown().interrupts[0].decision, decision(false));
   assert.ok(!shown().interrupts[0].sending);
   assert.ok(!shown().interrupts[0].canAnswer);

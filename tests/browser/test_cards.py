@@ -123,6 +123,26 @@ def test_what_needs_a_reason_is_not_sent_without(desk: Desk, device: Device) -> 
     expect(card(page)).to_contain_text("“asked for by the customer”")
 
 
+def test_a_standing_yes_is_tried_before_it_is_given(desk: Desk, device: Device) -> None:
+    page = device(desk.link("alice"), PHONE)
+    begin(page, "refund-G-1 refund-G-2")
+    button(card(page), "Always allow…").click()
+    expect(card(page)).to_contain_text("so far it covers 1")
+    card(page).get_by_label("With which arguments").select_option("Amount up to 99, and any other arguments")
+    expect(card(page)).to_contain_text("amount lte 99")
+    assert findings(page) == []
+    button(card(page), "Approve, and always allow this").click()
+    expect(card(page)).to_contain_text("Approved, from now on always, by Alice on this device")
+    expect(page.locator(".message.assistant")).to_contain_text("Refunded 99.00 of G-2.")
+    expect(page.locator(".card")).to_have_count(1)
+
+
+def test_nobody_gives_a_standing_yes_where_several_must_approve(desk: Desk, device: Device) -> None:
+    page = device(desk.link("alice"))
+    begin(page, "pay")
+    expect(button(card(page), "Always allow…")).to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_axe_finds_nothing_serious_on_a_full_card(

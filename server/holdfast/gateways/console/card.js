@@ -5,6 +5,7 @@ import { argumentsOf, record } from "./arguments.js";
 import { claim } from "./claim.js";
 import { decidedHere, sentence } from "./decision.js";
 import { h, icon, set, text } from "./dom.js";
+import { grant } from "./grant.js";
 import { audience, countdown, ladder } from "./ladder.js";
 import { progress } from "./progress.js";
 import { risk, stakes } from "./stakes.js";
@@ -60,7 +61,9 @@ export const card = (first, context) => {
 
   const own = { ...context, session: context.session, tell, did: (ask) => did(ask()) };
   const args = argumentsOf(first, own);
-  const form = answerForm(first, (payload, status) => did(context.session.answer(interrupt.id, payload, status)), { ...own, args });
+  const answer = (payload, status) => did(context.session.answer(interrupt.id, payload, status));
+  const form = answerForm(first, answer, { ...own, args });
+  const always = grant(first, { answer });
   const votes = tally(first, own);
   const looking = claim(first, own);
   const takeBack = withdrawal(first, own);
@@ -83,8 +86,9 @@ export const card = (first, context) => {
       doing.node,
       form.node,
       note,
+      always.node,
       takeBack.node,
-      h("div", { class: "more-ways" }, form.more, looking.toggle, takeBack.toggles),
+      h("div", { class: "more-ways" }, form.more, always.toggles, looking.toggle, takeBack.toggles),
     );
   };
 
@@ -102,7 +106,7 @@ export const card = (first, context) => {
   const update = (next) => {
     const wasOpen = !interrupt.decision;
     interrupt = next;
-    for (const part of [args, form, votes, time, climbing, looking, doing]) part.update(next);
+    for (const part of [args, form, votes, time, climbing, looking, doing, always]) part.update(next);
     text(asker, `${context.asker()} asks${audience(next)}`);
     if (next.sending) tell(navigator.onLine ? "Sending…" : "Sent when you are back online.");
     else if (/^Sen[dt]/.test(note.textContent)) tell("");
@@ -111,7 +115,7 @@ export const card = (first, context) => {
 
   open();
   if (first.decision) close();
-  form.update(first);
+  for (const part of [form, always]) part.update(first);
   return { node, update };
 };
 

@@ -17,7 +17,7 @@ export const sentence = (interrupt, subject) => {
   if (status === "expired") return { words: `Nobody answered in time, ${at(when)}: ${EXPIRED[interrupt.onExpiry ?? "deny"]}`, yes: false };
   if (status !== "resolved") return { words: `${CLOSED[status]}${who}, ${at(when)}`, reason, yes: false };
   const [verb, yes] = verbOf(interrupt.kind, payload ?? {});
-  const changed = payload?.input === undefined ? "" : " with changes";
+  const changed = payload?.grant ? ", from now on always," : payload?.input === undefined ? "" : " with changes";
   return { words: `${verb}${changed}${who}, ${at(when)}`, reason, yes };
 };
 

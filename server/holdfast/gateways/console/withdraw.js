@@ -15,7 +15,8 @@ export const withdrawal = (first, context) => {
   const open = (isOpen) => {
     node.hidden = !isOpen;
     toggle.hidden = isOpen;
-    (isOpen ? reason : toggle).focus();
+    (isOpen ? reason : toggle).focus({ preventScroll: isOpen });
+    if (isOpen) node.scrollIntoView({ block: "nearest" });
   };
   return { node, toggles: isOperator(context.principal()) ? [toggle] : [] };
 };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -69,6 +70,11 @@ def test_every_pure_module_has_its_test_file(module: Path) -> None:
 def test_every_test_file_of_a_pure_package_has_its_module(package: str) -> None:
     tested = {path.name.removeprefix("test_") for path in (UNIT_TESTS / package).glob("test_*.py")}
     assert tested <= {path.name for path in (PACKAGE / package).glob("*.py")}
+
+
+def test_the_map_of_the_rules_has_every_room() -> None:
+    drawn = set(re.findall(r"\w+", ast.get_docstring(ast.parse((PACKAGE / "core/__init__.py").read_text())) or ""))
+    assert {module.stem for module in _modules(PACKAGE / "core")} - {"__init__"} <= drawn
 
 
 def test_no_module_is_too_long() -> None:

@@ -9,8 +9,9 @@ does), `turns` (the table of a turn's life), `commit` (what becomes true togethe
     turns           turns, operations, ending, racing, reopening, manifests
     questions       interrupts, asking, forms, gates, decisions, telling
     who answers     voting, claiming, people, deputies
-    rules           policies, policy_text, conditions, approval
+    rules           policies, policy_text, matching, conditions, approval, standing, grants, budgets, unseen
     time            deadlines, ladders, escalation, schedules
     outside         notices
-    the trail       audit, chain, verifying, exporting
+    the trail       audit, entries, chain, verifying, exporting
+    looking back    traces, feedback, reporting
 """

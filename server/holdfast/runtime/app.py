@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from typing import Any, TypeVar, overload
 
@@ -243,9 +243,10 @@ class App:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Any]:
-        """Enter the lifespan; gives the deps."""
-        if self._lifespan is None:
-            yield None
-            return
-        async with self._lifespan(self) as deps:
+        """Enter the lifespan; gives the deps. What the tools hold ends before it."""
+        async with AsyncExitStack() as stack:
+            deps = await stack.enter_async_context(self._lifespan(self)) if self._lifespan else None
+            for close in {tool.closes for agent in self.agents.values() for tool in agent.tools.values()}:
+                if close is not None:
+                    stack.push_async_callback(close)
             yield deps

@@ -60,6 +60,8 @@ class Tool(Generic[P, R]):
         self.description = inspect.getdoc(fn)
         self.rules = options
         self.signature = signature or Signature(fn, Call)
+        #: Ends what the tool holds, when its worker goes; the same for all tools that share it.
+        self.closes: Callable[[], Awaitable[None]] | None = None
 
     def options(
         self,
@@ -88,7 +90,9 @@ class Tool(Generic[P, R]):
             changes["timeout_ms"] = milliseconds(timeout)
         if auto_continue is not None:
             changes["auto_continue"] = auto_continue
-        return Tool(self.fn, self.kind, replace(self.rules, **changes), self.name, self.signature)
+        other: Tool[P, R] = Tool(self.fn, self.kind, replace(self.rules, **changes), self.name, self.signature)
+        other.closes = self.closes
+        return other
 
     @property
     def manifest(self) -> ToolManifest:

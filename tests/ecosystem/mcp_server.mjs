@@ -1,0 +1,17 @@
+// An MCP server on the official TypeScript package, of the older protocol: it asks in the middle of a call.
+
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
+import { z } from "zod";
+
+const server = new McpServer({ name: "older", version: "1" });
+const said = (text) => ({ content: [{ type: "text", text }] });
+
+server.registerTool("add", { inputSchema: { a: z.number(), b: z.number() } }, async ({ a, b }) => said(String(a + b)));
+server.registerTool("ask", {}, async () => {
+  const requestedSchema = { type: "object", properties: { name: { type: "string" } } };
+  const { action } = await server.server.elicitInput({ message: "Your name?", requestedSchema });
+  return said(action);
+});
+
+await server.connect(new StdioServerTransport());

@@ -21,6 +21,8 @@ export const createInbox = ({ url, token, fetch = globalThis.fetch }) => {
   let view = { interrupts: [], hasMore: false };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  let begun = 0;
+  let shown = 0;
 
   /** @param {string} [cursor] */
   const page = async (cursor) => {
@@ -46,8 +48,12 @@ export const createInbox = ({ url, token, fetch = globalThis.fetch }) => {
   };
 
   const refresh = async () => {
+    const own = ++begun;
     later(REFRESH_MS);
-    view = await read().catch((error) => ({ ...view, error: error.code ? error : unreachable(error) }));
+    const now = await read().catch((error) => ({ ...view, error: error.code ? error : unreachable(error) }));
+    if (own < shown) return; // one that began later was faster
+    shown = own;
+    view = merged(view, now);
     for (const listener of listeners) listener();
   };
 
@@ -73,4 +79,11 @@ export const createInbox = ({ url, token, fetch = globalThis.fetch }) => {
       };
     },
   };
+};
+
+/** What is as it was stays the same object. @param {Inbox} old @param {Inbox} now */
+const merged = (old, now) => {
+  if (JSON.stringify(old) === JSON.stringify(now)) return old;
+  const known = new Map(old.interrupts.map((each) => [JSON.stringify(each), each]));
+  return { ...now, interrupts: now.interrupts.map((each) => known.get(JSON.stringify(each)) ?? each) };
 };

@@ -72,7 +72,9 @@ export const connect = (options) => {
     command: async (frame) => {
       const reply = await host.outbox.post(frame);
       for (const { interrupt = frame.interrupt, decision } of reply.results ?? [reply]) {
-        if (decision) for (const { close } of sessions.values()) close(interrupt, decision);
+        if (!decision) continue;
+        inbox.stale();
+        for (const { close } of sessions.values()) close(interrupt, decision);
       }
       return reply;
     },

@@ -11,7 +11,7 @@ const start = async (t, respond = () => ({ interrupts: [{ id: "i1" }] })) => {
   let status = 200;
   const fetch = async (address, { headers }) => {
     asked.push([address, headers.authorization]);
-    const body = respond(asked.length);
+    const body = await respond(asked.length);
     status = body.status ?? 200;
     return { ok: status < 400, status, json: async () => body };
   };
@@ -84,4 +84,41 @@ test("a long inbox is read page by page, up to where nobody reads on", async (t)
   assert.equal(asked.length, 5);
   assert.equal(inbox.getSnapshot().interrupts.length, 1_000);
   assert.ok(inbox.getSnapshot().hasMore);
+});
+
+test("what is as it was stays the same object", async (t) => {
+  const answers = [["i1", "i2"], ["i1", "i2"], ["i2", "i3"]];
+  const { inbox } = await start(t, (time) => ({ interrupts: answers[time - 1].map((id) => ({ id, claim: null })) }));
+  inbox.subscribe(() => {});
+  await settled();
+  const first = inbox.getSnapshot();
+  await inbox.refresh();
+  assert.equal(inbox.getSnapshot(), first);
+  await inbox.refresh();
+  assert.deepEqual(inbox.getSnapshot().interrupts.map(({ id }) => id), ["i2", "i3"]);
+  assert.equal(inbox.getSnapshot().interrupts[0], first.interrupts[1]);
+});
+
+test("a slow reply does not take the place of a newer one", async (t) => {
+  const slow = Promise.withResolvers();
+  const { inbox } = await start(t, (time) => (time === 1 ? slow.promise : { interrupts: [] }));
+  const first = inbox.refresh();
+  await inbox.refresh();
+  slow.resolve({ interrupts: [{ id: "i1" }] });
+  await first;
+  assert.deepEqual(inbox.getSnapshot().interrupts, []);
+});
+
+test("what was answered here is gone soon, though nobody follows its session", async (t) => {
+  const { inbox, asked, client, peer } = await start(t);
+  inbox.subscribe(() => {});
+  await settled();
+  const answered = client.session("s1").approve("i1");
+  await settled();
+  const { ref } = peer.sent("answer")[0];
+  peer.say({ type: "answered", ref, outcome: "won", interrupt: "i1", decision: { status: "resolved" } });
+  assert.equal((await answered).outcome, "won");
+  t.mock.timers.tick(250);
+  await settled();
+  assert.equal(asked.length, 2);
 });

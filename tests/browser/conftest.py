@@ -98,5 +98,5 @@ def device(browser: Browser) -> Iterator[Device]:
 
 def _ours(message: ConsoleMessage) -> list[str]:
     """Blocked scripts and styles, and exceptions; not remarks about a network that a test cut."""
-    is_network = "ERR_INTERNET_DISCONNECTED" in message.text or "WebSocket" in message.text
+    is_network = any(sign in message.text for sign in ("ERR_INTERNET_DISCONNECTED", "WebSocket", "502 (Bad Gateway)"))
     return [message.text] if message.type == "error" and not is_network else []

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from os import environ
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -12,6 +16,7 @@ from tests.notify.receiver import KEY, Receiver
 
 from holdfast.notify.sender import LEASE_MS
 from holdfast.store.keys import PARTITIONS, Keys
+from holdfast.testing import wait_for
 
 
 async def let_leases_run_out(url: str) -> None:
@@ -49,6 +54,39 @@ async def test_killed_between_delivering_and_noting_it(tmp_path: Path) -> None:
             await receiver.wait_requests(3)
             assert receiver.kinds() == ["interrupt.opened"] * 2 + ["interrupt.closed"]
             assert len({request.id for request in receiver.requests}) == 2
+
+
+async def test_an_operator_sends_again_what_was_given_up(tmp_path: Path) -> None:
+    async with Receiver().serving() as receiver:
+        receiver.status = 410
+        env = {"HOLDFAST_WEBHOOK": receiver.url, "HOLDFAST_WEBHOOK_SECRET": KEY}
+        async with Cluster(tmp_path, env=env) as cluster:
+            device = await cluster.device()
+            ask = await started(device)
+            await receiver.wait_requests(1)
+
+            async def operator(*words: str) -> str:
+                given = {"HOLDFAST_URL": f"http://127.0.0.1:{cluster.ports[0]}", "HOLDFAST_REDIS": cluster.store.url}
+                given["HOLDFAST_TOKEN"] = cluster.token("olga", ("operator",))
+                command = [sys.executable, "-m", "holdfast", *words]
+                done = await asyncio.create_subprocess_exec(*command, env=environ | given, stdout=PIPE, stderr=STDOUT)
+                said, _ = await done.communicate()
+                assert done.returncode == 0, said
+                return said.decode()
+
+            async def listed() -> str | None:
+                said = await operator("notices", "list")
+                return said if ask["id"] in said else None
+
+            said = await wait_for(listed, "the notice is given up", 30)
+            assert "410: it wants no more of this" in said
+            assert f"notices: 0 on their way, 1 given up (holdfast notices list)\nnotices go to: {receiver.url}" in (
+                await operator("doctor")
+            )
+            await receiver.answer_with(200)
+            assert await operator("notices", "replay", said.split(" ")[0]) == "1 are sent again\n"
+            await receiver.wait_requests(2)
+            assert await operator("notices", "list") == "no notice was given up\n"
 
 
 async def test_two_servers_send_each_notice_once(tmp_path: Path) -> None:

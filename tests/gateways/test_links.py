@@ -225,6 +225,26 @@ async def test_a_question_is_answered_by_a_choice_or_in_words(server: Web, scene
     assert (await decision_of(scene, shown)).payload["text"] == "neither"
 
 
+async def test_a_form_is_filled_in_and_kept_when_something_is_wrong(server: Web, scene: Scene) -> None:
+    properties = {"city": {"type": "string", "minLength": 2}, "guests": {"type": "integer"}}
+    schema = {"type": "object", "properties": properties, "required": ["city"]}
+    shown = await scene.ask("form", message="Where to?", responseSchema=schema)
+    path = await made(server, shown)
+    assert "Where to?" in text_of(await looked(server, path))
+    for body in ("answer=send&field:city=R&field:guests=3", "answer=send&field:guests=3&field:city="):
+        reply = await posted(server, path, body)
+        assert reply.status_code == 422, text_of(reply)
+        assert 'value="3"' in reply.text
+    assert "Answered by you" in text_of(await posted(server, path, "answer=send&field:city=Rome&field:guests=3"))
+    assert (await decision_of(scene, shown)).payload["content"] == {"city": "Rome", "guests": 3}
+
+
+async def test_a_form_may_be_declined(server: Web, scene: Scene) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    shown = await scene.ask("form", responseSchema=schema)
+    assert "Declined by you" in text_of(await posted(server, await made(server, shown), "answer=decline"))
+
+
 async def test_a_call_in_doubt_is_for_operators(server: Web, scene: Scene) -> None:
     shown = await scene.ask("in_doubt", approvers=Approvers(roles=("operator",)))
     refused = await server.post(f"/v1/interrupts/{shown.id}/links", {"sub": "alice"}, **as_olga())

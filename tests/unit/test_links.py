@@ -10,6 +10,7 @@ from holdfast.core.errors import BadInput, TokenExpired, Unauthenticated
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import Approvers, Decision, Interrupt, Vote
 from holdfast.gateways.links import answers, words
+from holdfast.gateways.links.fields import fields
 from holdfast.gateways.links.token import Links, ref_of
 
 SECRET = "a secret of more than thirty-two bytes"
@@ -105,6 +106,8 @@ def test_the_tally() -> None:
     shown = asked(approvers=Approvers(quorum=3, conflict="majority"), votes=votes)
     assert words.tally(shown) == "1 of 3 have approved (Bob: yes, eve: no)"
     assert words.tally(asked()) is None
+    tied = asked(approvers=Approvers(), votes=votes, tied=True)
+    assert words.tally(tied) == "The votes differ (Bob: yes, eve: no): the next one decides"
 
 
 def test_when_its_time_is_up_and_what_then() -> None:
@@ -128,11 +131,79 @@ def test_what_the_form_means(kind: Any, sent: dict[str, list[str]], payload: dic
     assert answers.payload_of(asked(kind), sent) == payload
 
 
-@pytest.mark.parametrize("kind", sorted(answers.ANSWERABLE))
+@pytest.mark.parametrize("kind", ["approval", "gate", "question", "form", "in_doubt"])
 @pytest.mark.parametrize("sent", [{}, {"answer": [""]}, {"answer": ["yes"]}, {"approved": ["true"]}, {"text": [" "]}])
 def test_only_a_clear_answer_is_one(kind: Any, sent: dict[str, list[str]]) -> None:
     with pytest.raises(BadInput):
         answers.payload_of(asked(kind), sent)
+
+
+FORM: dict[str, Any] = {
+    "type": "object",
+    "required": ["city", "guests"],
+    "properties": {
+        "city": {"type": "string", "title": "Where to"},
+        "guests": {"type": "integer", "default": 2},
+        "budget": {"type": "number"},
+        "smoking": {"type": "boolean", "default": True},
+        "bed": {"enum": ["one", 2]},
+        "extras": {"type": "array", "items": {"oneOf": [{"const": "b", "title": "Breakfast"}, {"const": "p"}]}},
+        "mail": {"type": "string", "format": "email"},
+    },
+}
+
+
+def test_the_fields_of_a_form() -> None:
+    made = fields(asked("form", responseSchema=FORM)) or []
+    assert [(one.name, one.label, one.kind, one.required) for one in made] == [
+        ("city", "Where to", "text", True),
+        ("guests", "Guests", "number", True),
+        ("budget", "Budget", "number", False),
+        ("smoking", "Smoking", "checkbox", False),
+        ("bed", "Bed", "select", False),
+        ("extras", "Extras", "several", False),
+        ("mail", "Mail", "email", False),
+    ]
+    guests, smoking, extras = made[1], made[3], made[5]
+    assert (guests.text({}), guests.text({"field:guests": ["x"]})) == ("2", "x")
+    assert (smoking.ticked({}), smoking.ticked({"answer": ["send"]})) == (True, False)
+    assert [label for _, label in extras.options] == ["Breakfast", "p"]
+    assert extras.chosen(1, {"field:extras": ["1"]})
+
+
+def test_what_was_filled_in_fits_the_schema() -> None:
+    sent = {
+        "answer": ["send"],
+        "field:city": ["Rome"],
+        "field:guests": [" 3 "],
+        "field:budget": ["99.5"],
+        "field:bed": ["1"],
+        "field:extras": ["0", "1"],
+        "field:mail": [""],
+    }
+    payload = answers.payload_of(asked("form", responseSchema=FORM), sent)
+    content = {"city": "Rome", "guests": 3, "budget": 99.5, "smoking": False, "bed": 2, "extras": ["b", "p"]}
+    assert payload == {"action": "accept", "content": content}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("guests", "3.5", "whole number"),
+        ("budget", "nan", "number"),
+        ("bed", "2", "choose"),
+        ("extras", "-1", "choose"),
+    ],
+)
+def test_what_is_no_value_is_said_by_its_label(name: str, value: str, words: str) -> None:
+    sent = {"answer": ["send"], f"field:{name}": [value]}
+    with pytest.raises(BadInput, match=f"{name.capitalize()}: .*{words}"):
+        answers.payload_of(asked("form", responseSchema=FORM), sent)
+
+
+@pytest.mark.parametrize("schema", [None, {}, {"properties": {"a": {"type": "object"}}}, {"properties": {"a": {}}}])
+def test_a_form_with_parts_in_its_parts_has_no_page(schema: Any) -> None:
+    assert not answers.answerable(asked("form", responseSchema=schema))
 
 
 def test_a_yes_is_to_what_was_shown() -> None:

@@ -125,7 +125,7 @@ class Sender:
         try:
             async with asyncio.timeout(self._deliver_s):
                 await self._target.deliver(notices.shown(notice, taken.at, record))
-        except Exception as error:  # noqa: BLE001 - a hook may raise anything, and that is its outcome
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a hook may raise anything: that is its outcome
             await self._failed(taken, error)
             return
         reached("after deliver")
@@ -137,8 +137,8 @@ class Sender:
         view = await self._door.read(taken.notice.session, interrupts=(taken.notice.interrupt,))
         return None if view.gone else view.interrupts.get(taken.notice.interrupt)
 
-    async def _failed(self, taken: Taken, error: Exception) -> None:
-        why = (_why(error) or type(error).__name__)[:WHY_MAX]
+    async def _failed(self, taken: Taken, error: BaseException) -> None:
+        why = _why(error)[:WHY_MAX]
         final = isinstance(error, NotDelivered) and error.final
         if final or taken.attempts >= notices.ATTEMPTS_MAX:
             log.error("notice given up", target=self._target.shown, why=why, attempts=taken.attempts)
@@ -149,7 +149,7 @@ class Sender:
         await self._outbox.settle(self._target.id, taken, "later", wait_ms=wait_ms)
 
 
-def _why(error: Exception) -> str:
+def _why(error: BaseException) -> str:
     if isinstance(error, NotDelivered):
         return str(error)
     if isinstance(error, TimeoutError):

@@ -8,6 +8,7 @@ from typing import Any
 from holdfast.core.errors import BadInput
 from holdfast.core.interrupts import Interrupt, Kind
 from holdfast.core.voting import effective_hash
+from holdfast.gateways.links.fields import content_of, fields
 
 #: The fields of a form as it was sent: a name may come several times.
 Sent = Mapping[str, Sequence[str]]
@@ -46,14 +47,27 @@ def _in_doubt(shown: Interrupt, sent: Sent) -> dict[str, Any]:  # noqa: ARG001
     return {"ran": answer == "ran"}
 
 
+def _form(shown: Interrupt, sent: Sent) -> dict[str, Any]:
+    answer = _one(sent, "answer")
+    if answer not in ("send", "decline"):
+        raise BadInput("Please choose: send, or decline.")
+    if answer == "decline":
+        return {"action": "decline"}
+    return {"action": "accept", "content": content_of(fields(shown) or [], sent)}
+
+
 _PAYLOADS: dict[Kind, Callable[[Interrupt, Sent], dict[str, Any]]] = {
     "approval": _approval,
     "gate": _approval,
     "question": _question,
     "in_doubt": _in_doubt,
+    "form": _form,
 }
-#: What can be answered on the page. Forms and devices' tools need more than it has.
-ANSWERABLE = frozenset(_PAYLOADS)
+
+
+def answerable(shown: Interrupt) -> bool:
+    """Whether the page can ask for it: a device's tool, or a form with parts in its parts, needs more than it has."""
+    return shown.kind in _PAYLOADS and (shown.kind != "form" or fields(shown) is not None)
 
 
 def _seen(shown: Interrupt) -> str | None:

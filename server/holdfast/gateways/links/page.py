@@ -37,6 +37,7 @@ from holdfast.core.interrupts import Decision, Interrupt, Vote
 from holdfast.core.visible import visible
 from holdfast.core.voting import effective_hash, vote_of
 from holdfast.gateways.links import answers, words
+from holdfast.gateways.links.fields import Field, fields
 from holdfast.gateways.links.token import LinkClaims, Links, ref_of
 from holdfast.protocol import frames
 
@@ -81,6 +82,9 @@ class Page(msgspec.Struct, kw_only=True):
     needs_reason: bool = False
     options: list[tuple[str, str]] = []
     multiple: bool = False
+    fields: list[Field] = []
+    #: What was filled in before, where it is asked for again.
+    sent: answers.Sent = {}
 
 
 class LinkPage:
@@ -99,7 +103,7 @@ class LinkPage:
         token: str = request.path_params["token"]
         return _rendered(await _guarded(lambda: self._answer(token, request)))
 
-    async def _look(self, token: str, problem: str | None = None) -> Page:
+    async def _look(self, token: str, problem: str | None = None, sent: answers.Sent | None = None) -> Page:
         claims = self._links.read(token)
         asked = await linking.asked(self._backend, claims.principal, claims.iid)
         if asked.decision is not None:
@@ -113,7 +117,7 @@ class LinkPage:
         if effective_hash(asked.shown) != claims.hash:
             return _told("What is asked has changed since this link was made.", ASK_AGAIN, 409)
         page = _asked(claims, asked)
-        page.problem, page.status = problem, 422 if problem else 200
+        page.problem, page.status, page.sent = problem, 422 if problem else 200, sent or {}
         return page
 
     async def _answer(self, token: str, request: Request) -> Page:
@@ -132,7 +136,7 @@ class LinkPage:
         except Conflict:
             return await self._look(token)
         except BadRequest as error:
-            return await self._look(token, _plain(error))
+            return await self._look(token, _plain(error), sent)
         asked = await linking.asked(self._backend, claims.principal, claims.iid)
         return _outcome(claims, asked, answered)
 
@@ -176,6 +180,7 @@ def _asked(claims: LinkClaims, asked: Asked) -> Page:
     page.ends = words.at(claims.exp * 1_000)
     page.needs_reason = shown.approvers is not None and shown.approvers.require_reason
     page.options, page.multiple = words.options(shown)
+    page.fields = fields(shown) or []
     return page
 
 

@@ -39,14 +39,16 @@ def title(name: str) -> str:
 
 
 def heading(shown: Interrupt) -> str:
-    """What is asked, in a line. A question is its own heading."""
-    if shown.kind == "question" and shown.message:
+    """What is asked, in a line. A question, or what a form is for, is its own."""
+    if shown.kind in ("question", "form") and shown.message:
         return shown.message
     return title(shown.toolName) if shown.toolName else (shown.message or ASKS[shown.kind])
 
 
 def input_of(shown: Interrupt) -> Any:
-    """What is shown of the arguments: all of it; of a question what the page does not say otherwise."""
+    """What is shown of the arguments: all of it; of a question or a form what the page does not say otherwise."""
+    if shown.kind == "form":
+        return None
     if shown.kind != "question":
         return shown.input
     given = _fields(shown.input)
@@ -117,6 +119,8 @@ def tally(shown: Interrupt) -> str | None:
         return None
     yes = sum(vote.approved for vote in shown.votes)
     said = ", ".join(f"{vote.by.name or vote.by.id}: {'yes' if vote.approved else 'no'}" for vote in shown.votes)
+    if shown.tied:
+        return f"The votes differ ({said}): the next one decides"
     return f"{yes} of {shown.approvers.quorum} have approved" + (f" ({said})" if said else "")
 
 
@@ -158,6 +162,8 @@ def decided(shown: Interrupt, decision: Decision, subject: str) -> tuple[str, bo
 def _verb(shown: Interrupt, decision: Decision) -> tuple[str, bool]:
     if shown.kind in ("approval", "gate"):
         return ("Approved", True) if decision.body.get("approved") is True else ("Denied", False)
+    if shown.kind == "form" and decision.body.get("action") != "accept":
+        return "Declined", False
     return "Answered", True
 
 

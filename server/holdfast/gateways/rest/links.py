@@ -8,7 +8,7 @@ from holdfast.commands import linking
 from holdfast.core.errors import BadRequest, Forbidden, NotImplementedYet
 from holdfast.core.identity import Principal
 from holdfast.core.ids import session_of
-from holdfast.gateways.links.answers import ANSWERABLE
+from holdfast.gateways.links.answers import answerable
 from holdfast.gateways.links.token import Link
 from holdfast.gateways.minting import Wanted, granted
 from holdfast.gateways.rest.exchange import Exchange, Reply
@@ -32,8 +32,8 @@ async def make(exchange: Exchange) -> Reply:
     own_id = exchange.path("iid")
     who = _who(minter, body, own_id)
     shown = await linking.check_may_link(exchange.backend, minter, who, own_id)
-    if shown.kind not in ANSWERABLE:
-        raise BadRequest(f"A {shown.kind} cannot be answered by a link.", kind=shown.kind)
+    if not answerable(shown):
+        raise BadRequest(f"This {shown.kind} cannot be answered by a link.", kind=shown.kind)
     base = links.public_url or str(exchange.request.base_url)
     try:
         link: Link = links.make(base, shown, who, body.ttl, ends_ms=minter.expires_at_ms)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from holdfast.commands.attempts import ATTEMPTS
 from holdfast.commands.backend import Backend
-from holdfast.core import people
-from holdfast.core.errors import Forbidden
+from holdfast.commands.rerouting import committed
+from holdfast.core import absences, ids, people
+from holdfast.core.commit import Commit
+from holdfast.core.errors import Busy, Forbidden
 from holdfast.core.identity import Principal
 
 
@@ -48,6 +51,7 @@ async def absence(backend: Backend, principal: Principal) -> Absence:
 async def leave(backend: Backend, principal: Principal, until: int, deputy: str | None) -> Absence:
     """Be away until then, in place of what was said before. The same again changes nothing, so it needs no ref.
 
+    What is open is seen anew at once, and when the absence is over: see `rerouting`.
     Cancelling leaves open whether it was kept: say it again.
 
     Raises:
@@ -61,11 +65,27 @@ async def leave(backend: Backend, principal: Principal, until: int, deputy: str 
         raise Forbidden("Only the person themselves may name a deputy.", actor=principal.actor)
     now_ms = await backend.directory.now_ms()
     kept = people.away(principal, until, deputy, now_ms)
+    home = ids.wide_home("person", principal.subject)
+    await _sure(backend, absences.foretell(home, kept.until))
     await backend.directory.set_away(kept, now_ms)
+    await _sure(backend, absences.look(home))
     return Absence(True, kept.until, kept.deputy)
 
 
 async def come_back(backend: Backend, principal: Principal) -> Absence:
     """Be there again: a deputy may do nothing more. Cancelling it: say it again."""
+    if await backend.directory.away(principal.subject) is None:
+        return Absence(away=False)
+    home = ids.wide_home("person", principal.subject)
+    await _sure(backend, absences.foretell_return(home))
     await backend.directory.back(principal.subject)
+    await _sure(backend, absences.look(home))
     return Absence(away=False)
+
+
+async def _sure(backend: Backend, commit: Commit) -> None:
+    """Commit what has no guard but the store's epoch."""
+    for _ in range(ATTEMPTS):
+        if await committed(backend, commit):
+            return
+    raise Busy

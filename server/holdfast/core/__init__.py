@@ -8,7 +8,7 @@ does), `turns` (the table of a turn's life), `commit` (what becomes true togethe
     between turns   modes, arriving, branches, takeover
     turns           turns, operations, ending, racing, reopening, manifests
     questions       interrupts, asking, forms, gates, decisions, telling
-    who answers     voting, claiming, people, deputies
+    who answers     voting, claiming, people, deputies, absences
     rules           policies, policy_text, matching, conditions, approval, standing, grants, budgets, unseen
     time            deadlines, ladders, escalation, schedules
     outside         notices

@@ -12,20 +12,22 @@ from holdfast.core.errors import BadRequest
 #:   timer    a turn's sleep is over           erase    a deleted session is to be erased, piece by piece
 #:   claim    a device's right to do a call    rung     the next thing to do about what nobody decides
 #:   schedule a schedule is to fire, or to be forgotten
-DeadlineKind = Literal["expire", "lease", "timer", "erase", "claim", "rung", "schedule"]
+#:   absence  somebody has gone away, or is back: what is open is looked at again
+DeadlineKind = Literal["expire", "lease", "timer", "erase", "claim", "rung", "schedule", "absence"]
 
 
 class Deadline(msgspec.Struct, frozen=True):
     """One thing to be settled when its time has come."""
 
     kind: DeadlineKind
-    #: An interrupt (expire, claim, rung), a turn (lease, timer), a session (erase) or a schedule.
+    #: An interrupt (expire, claim, rung), a turn (lease, timer), a session (erase), a schedule, or a person's home
+    #: (absence).
     id: str
     #: When, by the store's clock …
     due_ms: int | None = None
     #: … or how long after its commit.
     in_ms: int = 0
-    #: The operation of the turn (timer).
+    #: The operation of the turn (timer), or how far a look has come (absence).
     operation: str = ""
 
     @property

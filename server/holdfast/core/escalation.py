@@ -3,6 +3,7 @@
     its ladder ───────── a rung's time has come ──▶ remind, or ask others
     its votes ────────── differ ──▶ the next rung decides        (`conflict="escalate"`)
     its deadline ─────── has come ──▶ the next rung, a new term  (`on_expiry="escalate"`)
+    whom it asks ─────── go away ───▶ the next rung, at once
 
 Whatever it is, it is one commit that guards the record: of an answer and a rung in the same instant one comes first,
 and the other one sees it. One deadline, `rung`, stands for the next thing to do; it goes with the closing.
@@ -56,6 +57,22 @@ def climb(session: SessionRecord, record: InterruptRecord, people: People, now_m
     """
     shown = route(_climbed(record.interrupt, now_ms), session.members, people, now_ms)
     commit = Commit(session.id, "climb", due=[member("rung", record.id)])
+    tell(commit, session, record, shown)
+    wait_for_next(commit, shown)
+    return commit
+
+
+def reroute(session: SessionRecord, record: InterruptRecord, people: People, now_ms: int) -> Commit | None:
+    """Somebody has gone away, or is back: is it seen otherwise now? None: it is not, or its time is up anyway.
+
+    A rung whose time has come is left to its own deadline.
+    """
+    if record.decision is not None or record.overdue(now_ms):
+        return None
+    shown = route(record.interrupt, session.members, people, now_ms)
+    if shown == record.interrupt:
+        return None
+    commit = Commit(session.id, "reroute")
     tell(commit, session, record, shown)
     wait_for_next(commit, shown)
     return commit

@@ -1,7 +1,7 @@
 """The sweeper: settles what is due. Any number may run: each deadline is settled once, by whoever is first.
 
-Expiry, reminders and hand-overs, leases that ran out, sleeps that are over, schedules to fire, deleted sessions to be
-erased, turns that nobody can run.
+Expiry, reminders and hand-overs, what is seen anew because somebody went away, leases that ran out, sleeps that are
+over, schedules to fire, deleted sessions to be erased, turns that nobody can run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import structlog
 from holdfast.commands.backend import Backend
 from holdfast.commands.deleting import erase_piece
 from holdfast.commands.firing import fire
+from holdfast.commands.rerouting import look_again
 from holdfast.core import claiming, deadlines, decisions, escalation, turns
 from holdfast.core.asking import timer_name
 from holdfast.core.commit import Commit
@@ -133,6 +134,8 @@ class Sweeper:
                 return await self._ring(turn, operation, name)
             case ("schedule", schedule, _):
                 return await fire(self._backend, schedule)
+            case ("absence", home, at):
+                return await look_again(self._backend, home, at)
             case ("erase", session, _):
                 return await erase_piece(self._backend, session)
             case _:

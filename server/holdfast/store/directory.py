@@ -50,8 +50,10 @@ class Directory:
             *(self._lately(role, now_ms) for role in roles),
         )
         known = dict(zip(roles, found, strict=True))
-        asked = sorted(set(subjects).union(*known.values()))
-        return People(known, await self._absences(asked), since is None or now_ms - int(since) < LEARNING_MS)
+        away = await self._absences(sorted(set(subjects).union(*known.values())))
+        deputies = {each.deputy for each in away.values() if each.deputy is not None} - set(away)
+        away |= await self._absences(sorted(deputies))  # a deputy who is away too is not there
+        return People(known, away, since is None or now_ms - int(since) < LEARNING_MS)
 
     async def away(self, subject: str) -> Away | None:
         """What somebody has said of their absence, which may be over."""

@@ -18,7 +18,7 @@ from holdfast.core.events import InterruptOpened, InterruptUpdated
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import Approvers, Decision, Interrupt, InterruptRecord, Kind, Vote
 from holdfast.core.ladders import Escalation, Rung
-from holdfast.core.people import People
+from holdfast.core.people import Away, People
 
 REMIND, MANAGER = Rung("remind", 100), Rung("hand_over", 200, ("manager",))
 DORA = Rung("hand_over", 300, (), ("dora",), instead=True)
@@ -356,3 +356,45 @@ def test_a_record_of_before_has_no_ladder() -> None:
     assert (old.ladder, old.climbed, old.escalations, old.tied) == ((), 0, (), False)
     assert escalation.upcoming(old) is None
     assert set(get_args(Kind)) == set(KINDS)
+
+
+# ---------------------------------------------------------------- whom it asks, gone away
+
+
+FAY_AWAY = People({"finance": ("fay",), "manager": ("mona",)}, {"fay": Away("fay", 1_000)})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_open_card_goes_to_the_next_when_all_go_away(kind: Kind) -> None:
+    commit = escalation.reroute(SESSION, asked(kind, approvers=FINANCE), FAY_AWAY, 20)
+    assert commit is not None
+    shown = after(asked(kind), commit).interrupt
+    assert [(each.action, each.why) for each in shown.escalations] == [
+        ("unroutable", "all_away"), ("hand_over", "unroutable"),
+    ]  # fmt: skip
+    assert [notice.kind for notice in commit.notices] == ["interrupt.unroutable", "interrupt.escalated"]
+    assert commit.set_deadlines == [Deadline("rung", "i_1.s", DORA.at)]
+    assert commit.due == []  # nothing of its own is due: what guards it is its record
+
+
+def test_seen_once_it_is_not_seen_again() -> None:
+    shown = asked(approvers=FINANCE)
+    commit = escalation.reroute(SESSION, shown, FAY_AWAY, 20)
+    assert commit is not None
+    assert escalation.reroute(SESSION, after(shown, commit), FAY_AWAY, 21) is None
+
+
+def test_who_is_back_can_be_reached_again() -> None:
+    shown = asked(approvers=FINANCE, ladder=(), unroutable="all_away")
+    commit = escalation.reroute(SESSION, shown, SOMEBODY, 2_000)
+    assert commit is not None
+    [event] = commit.events
+    assert isinstance(event, InterruptUpdated)
+    assert event.changes == {"unroutable": None}
+    assert (commit.notices, commit.audit) == ([], [])
+
+
+def test_what_is_decided_or_overdue_is_not_rerouted() -> None:
+    decided = replace(asked(approvers=FINANCE), decision=Decision("resolved", None, By("person", "bob"), "rest", 5))
+    assert escalation.reroute(SESSION, decided, FAY_AWAY, 20) is None
+    assert escalation.reroute(SESSION, asked(approvers=FINANCE, expiresAt=19), FAY_AWAY, 20) is None

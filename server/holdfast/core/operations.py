@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from holdfast.core.ids import call_id
 from holdfast.core.interrupts import Decision
 from holdfast.core.policies import Judged
 
@@ -14,7 +15,8 @@ OPERATIONS_RESERVE = 50  # beyond it, for a hook that is told of the limit: to a
 OPERATIONS_CEILING = 10_000  # a turn, whatever its hook grants: all of it is read whenever the turn goes on
 OPERATIONS_MAX_BYTES = 8 * 1024 * 1024  # a turn, all operations together
 
-#: What an author asked for. `text` is what the agent wrote between two others; `first` is which of several won.
+#: What an author asked for. `text` is what the agent wrote between two others; `first` is which of several won;
+#: `permit` is a tool call that another framework makes, once it is let pass.
 OperationKind = Literal[
     "tool",
     "client_tool",
@@ -30,6 +32,7 @@ OperationKind = Literal[
     "notify",
     "schedule",
     "limit",
+    "permit",
 ]
 #:   waiting   an interrupt or a deadline is open for it, or was and has not been carried on yet
 #:   started   its effect may have happened (written before execute)
@@ -79,11 +82,18 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     value: Any = None
     failure: Failure | None = None
     reason: str | None = None
+    #: Under which id its call is shown; None: under one of its own.
+    call: str | None = None
     #: How often its body was begun.
     attempts: int = 0
     #: When it was first recorded, and when it was done.
     begun_ms: int | None = None
     done_ms: int | None = None
+
+    @property
+    def call_id(self) -> str:
+        """The tool call as which the message shows it."""
+        return self.call or call_id(self.turn, self.key)
 
     @property
     def edited(self) -> bool:

@@ -10,7 +10,6 @@ from holdfast.core.commit import Commit, Writer
 from holdfast.core.deadlines import member
 from holdfast.core.events import ChunkWritten
 from holdfast.core.identity import By
-from holdfast.core.ids import call_id
 from holdfast.core.interrupts import Decision, InterruptRecord
 from holdfast.core.operations import Failure, Operation
 from holdfast.core.session import SessionRecord
@@ -60,6 +59,6 @@ def _withdrawn(loser: Operation) -> Operation:
 
 def _output(turn: TurnRecord, loser: Operation) -> ChunkWritten:
     """A tool whose body was begun shows how that ended."""
-    call = call_id(turn.id, loser.key)
+    call = loser.call_id
     chunk = {"type": "tool-output-error", "toolCallId": call, "errorText": _withdrawn(loser).reason}
     return ChunkWritten(turn=turn.id, message=turn.message, chunk=chunk)

@@ -134,7 +134,7 @@ def shown_of(x: Execution, question: Question, operation: Operation, name: str) 
         turn=x.turn.id,
         reason=REASONS[question.kind],
         message=question.message,
-        toolCallId=ids.call_id(x.turn.id, operation.key),
+        toolCallId=operation.call_id,
         toolName=question.name,
         input=question.input,
         inputHash=input_hash(question.input),

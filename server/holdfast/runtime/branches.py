@@ -27,6 +27,8 @@ class Branches:
         self._moved = asyncio.Event()
         #: Effects under way: their results are recorded before the turn stops for anything.
         self.executing = 0
+        #: Effects that would be in doubt, should the worker let go before what they are part of is recorded.
+        self.holding = 0
 
     @property
     def all_wait(self) -> bool:

@@ -30,8 +30,8 @@ from holdfast.core.decisions import approves, in_doubt_approvers
 from holdfast.core.errors import BadInput, ReplayDiverged
 from holdfast.core.events import EVENT_MAX_BYTES
 from holdfast.core.interrupts import Decision, Interrupt
-from holdfast.core.operations import Failure, Operation
-from holdfast.core.policies import compared
+from holdfast.core.operations import Failure, Operation, OperationKind
+from holdfast.core.policies import Verdict, compared
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime import asking, judging, stepping
 from holdfast.runtime.asking import Question
@@ -51,8 +51,13 @@ RESULT_MAX_BYTES = EVENT_MAX_BYTES - 8 * 1024  # a result goes into one event, w
 class ToolCall:
     """One call of one tool by one operation."""
 
-    def __init__(self, x: Execution, tool: Tool[..., Any], key: str, place: int) -> None:
-        self.x, self.tool, self.key, self.place = x, tool, key, place
+    kind: OperationKind | None = None
+    #: Where neither a rule nor the tool says; None: as the app's author chose.
+    default: Verdict | None = None
+
+    def __init__(self, x: Execution, tool: Tool[..., Any], key: str, place: int, call: str | None = None) -> None:
+        """`call` is the id under which the call is shown already, if it is."""
+        self.x, self.tool, self.key, self.place, self.call = x, tool, key, place, call
         self._said = judging.Said()
 
     async def perform(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result[Any]:
@@ -88,11 +93,12 @@ class ToolCall:
     # What the record says.
 
     def _new(self, proposed: dict[str, Any] | None, digest: str | None) -> Operation:
-        kind = self.tool.kind
-        return Operation(self.x.turn.id, self.key, kind, "waiting", inputHash=digest, input=proposed, place=self.place)
+        kind, turn = self.kind or self.tool.kind, self.x.turn.id
+        new = Operation(turn, self.key, kind, "waiting", inputHash=digest, input=proposed, place=self.place)
+        return replace(new, call=self.call)
 
     async def _first(self, operation: Operation) -> Result[Any]:
-        judged = await judging.judge(self.x, self.tool, self._call(operation.input), self._said)
+        judged = await judging.judge(self.x, self.tool, self._call(operation.input), self._said, self.default)
         operation = judging.decided(operation, judged, self.x.writer.now_ms())
         match judged.verdict:
             case "allow":
@@ -340,7 +346,7 @@ class ToolCall:
 
     @property
     def _call_id(self) -> str:
-        return ids.call_id(self.x.turn.id, self.key)
+        return self.call or ids.call_id(self.x.turn.id, self.key)
 
     # In doubt.
 

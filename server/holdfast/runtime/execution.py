@@ -144,7 +144,7 @@ class Execution:
     async def enter(self, asked: list[Asked[Any]], *, race: bool = False) -> tuple[list[str], int]:
         """Begin a place of the function with these operations: their keys, last that of a race, and the place."""
         if self.sealed or self.halted or self.turn.cancel:
-            await self._halt()
+            await self.halt()
         await self._within_operations(asked)
         keys = [self.journal.name(one.kind, one.name) for one in asked]
         if race:
@@ -163,7 +163,7 @@ class Execution:
     async def end_with(self, value: Any) -> Any:
         """The turn ends here, with this. Never returns."""
         self.output = (value,)
-        await self._halt()
+        await self.halt()
 
     async def branch(self, performing: Awaitable[T]) -> T:
         """One of several operations of a place."""
@@ -175,14 +175,14 @@ class Execution:
     async def nested(self, performing: Callable[[], Awaitable[T]]) -> T:
         """Perform what the body of a tool asks for."""
         if self.sealed:
-            await self._halt()
+            await self.halt()
         return await self.guarded(performing())
 
     async def looking(self, look: Callable[[Execution], Awaitable[T]]) -> T:
         """Observe something that must be read. It is recorded, but it is no operation and has no place."""
         self.check_task()
         if self.sealed or self.halted or self.turn.cancel:
-            await self._halt()
+            await self.halt()
         return await self.guarded(look(self))
 
     async def guarded(self, performing: Awaitable[T]) -> T:
@@ -195,9 +195,9 @@ class Execution:
     async def give_up(self, error: Exception) -> Any:
         """The worker takes over from here. Never returns."""
         self.broken = self.broken or error
-        await self._halt()
+        await self.halt()
 
-    async def _halt(self) -> None:
+    async def halt(self) -> Any:
         """Go no further: the worker drops the function here."""
         if self.sealed:  # it was cancelled already: there is nobody to do it again
             await asyncio.sleep(0)  # who swallows this in a loop must not hold up the worker

@@ -19,7 +19,7 @@ from holdfast.core.identity import By
 from holdfast.core.interrupts import Decision, OnExpiry
 from holdfast.core.ladders import HandOver, Remind
 from holdfast.core.operations import Operation
-from holdfast.core.policies import Case, Judged, Policy, by_rules, compared, escalating, waiting
+from holdfast.core.policies import Case, Judged, Policy, Verdict, by_rules, compared, escalating, waiting
 from holdfast.core.policies import judge as judge_by
 from holdfast.core.standing import rule_of
 from holdfast.core.turns import TurnRecord
@@ -29,7 +29,9 @@ from holdfast.runtime.policies import zone
 from holdfast.runtime.tools import Tool
 
 
-async def judge(x: Execution, tool: Tool[..., Any], call: Call[Any], said: Said) -> Judged:
+async def judge(
+    x: Execution, tool: Tool[..., Any], call: Call[Any], said: Said, default: Verdict | None = None
+) -> Judged:
     """The verdict on a call that has no record yet. A predicate is not asked about what a rule denies."""
     policies = x.environment.policies.current()
     case = await case_of(x, call)
@@ -40,7 +42,7 @@ async def judge(x: Execution, tool: Tool[..., Any], call: Call[Any], said: Said)
     if tool.kind == "client_tool":  # unless something asks: whoever sits at the device is the human
         judged = judge_by([], ruled, approval, "allow")
     else:
-        judged = judge_by(policies, ruled, approval, x.environment.default_verdict)
+        judged = judge_by(policies, ruled, approval, default or x.environment.default_verdict)
     if judged.verdict == "ask":
         judged = await _granted(x, tool, judged, case)
     return over_budget(judged, await _overruns(x, call, case))

@@ -179,7 +179,7 @@ class Run:
             if x.branches.all_wait:
                 x.race = x.branches.race  # now: the branches are gone when the function is dropped
                 return "waiting"
-            if self._stopping and not x.branches.executing:
+            if self._stopping and not (x.branches.executing or x.branches.holding):
                 return "released"
             await x.changed.wait()
             x.changed.clear()

@@ -82,7 +82,7 @@ async def _once_more(
     with x.branches.effect():
         done = await _attempt(x, replace(tried, status="done", due_ms=None), name, fn, args, again.timeout_ms)
         if done.outcome == "done" or tried.attempts > again.retries:
-            await _record(x, done)
+            await record(x, done)
             return done
     pause_ms = again.pause_ms(tried.attempts)
     if pause_ms < HELD_MS:
@@ -105,7 +105,7 @@ async def _attempt(
     try:
         async with asyncio.timeout(timeout_ms / 1_000 if timeout_ms else None):
             value = await _run(fn, args)
-        kept = _as_json(value)
+        kept = as_json(value)
         _revive(fn, kept)
         return replace(operation, outcome="done", value=kept)
     except asyncio.CancelledError as error:
@@ -124,8 +124,14 @@ async def stream(
     operation = x.journal.operations.get(key)
     if operation is not None:
         return operation.value
+    value = await flow(x, key, fn(*args))
+    await record(x, Operation(x.turn.id, key, "stream", "done", place=place, outcome="done", value=value))
+    return value
+
+
+async def flow(x: Execution, key: str, pieces: AsyncIterator[Any]) -> Any:
+    """Stream the pieces under this operation. Gives their text, or the value with which they end."""
     streamed = _Streamed(x, key)
-    pieces = fn(*args)
     try:
         async for piece in pieces:
             if isinstance(piece, Final):
@@ -136,9 +142,7 @@ async def stream(
         if isinstance(pieces, AsyncGenerator):
             await pieces.aclose()
     await streamed.end_text()
-    value = "".join(streamed.texts) if streamed.final is None else _as_json(streamed.final.value)
-    await _record(x, Operation(x.turn.id, key, "stream", "done", place=place, outcome="done", value=value))
-    return value
+    return "".join(streamed.texts) if streamed.final is None else as_json(streamed.final.value)
 
 
 class _Streamed:
@@ -239,7 +243,8 @@ def gate(name: str, payload: Any, options: dict[str, Any]) -> Question:
     return Question(kind="gate", name=name, message=message, input=payload, **rules(given))
 
 
-async def _record(x: Execution, operation: Operation) -> None:
+async def record(x: Execution, operation: Operation) -> None:
+    """Commit what has become of an operation."""
     await x.writer.commit(
         lambda turn, writer: Commit(turn.session, "record", by=writer, operations=[operation]), x.journal
     )
@@ -253,7 +258,8 @@ async def _run(fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """The value as it will be read from the record."""
     return msgspec.json.decode(msgspec.json.encode(value))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random as _random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -19,8 +19,10 @@ from holdfast.runtime.calling import ToolCall
 from holdfast.runtime.deciding import Reply
 from holdfast.runtime.execution import Asked, Execution
 from holdfast.runtime.limits import Allowance, Limit, over_limit
+from holdfast.runtime.permitting import Permit
 from holdfast.runtime.racing import First
 from holdfast.runtime.results import Result
+from holdfast.runtime.segments import Segment
 from holdfast.runtime.stepping import Again, Final
 from holdfast.runtime.tools import Tool
 
@@ -197,6 +199,43 @@ class Turn:
         """
         x = self._x
         return Asked(x, "stream", name, lambda key, place: stepping.stream(x, key, place, fn, args))
+
+    def segment(
+        self, name: str, fn: Callable[..., AsyncIterator[Any]], /, *args: Any, known: Collection[str] | None = None
+    ) -> Asked[Any]:
+        """Stream what another framework does until it ends or pauses, as one recorded operation; for adapters.
+
+        `fn(segment, *args)` yields texts and chunks, and at last `Final(value)`; it has each tool of the framework's
+        run through `segment.effect`. `known` are the calls that come again under the same id if a worker died in the
+        middle and it is all done again; None: all of them do.
+
+        Raises StepFailed, in every run alike: what was begun by a worker that died stands as it is.
+        """
+        x = self._x
+        return Asked(x, "stream", name, lambda key, place: Segment(x, key, place, name, known).perform(fn, args))
+
+    def permit(
+        self, tool: Tool[..., Any], values: dict[str, Any], /, *, call: str | None = None
+    ) -> Asked[Result[None]]:
+        """Have a call judged that another framework will make: policy, then a human. Nothing is run here.
+
+        `call` is the id under which it is shown already. The result says whether it may be made, and with what `input`.
+        """
+        x = self._x
+
+        async def perform(key: str, place: int) -> Result[None]:
+            return await tracing.given(x, key, Permit(x, tool, key, place, call).perform((), values))
+
+        return Asked(x, "permit", tool.name, perform)
+
+    def on_device(self, tool: Tool[..., R], values: dict[str, Any], /, *, call: str | None = None) -> Asked[Result[R]]:
+        """Call a client tool that is shown already, under the id `call`."""
+        x = self._x
+
+        async def perform(key: str, place: int) -> Result[R]:
+            return await tracing.given(x, key, ToolCall(x, tool, key, place, call).perform((), values))
+
+        return Asked(x, tool.kind, tool.name, perform)
 
     def ask(self, question: str, **options: Any) -> Asked[Result[Reply]]:
         """Ask a human. `context=`, `options=[…]`, `multiple=`, `free_text=`.

@@ -1,0 +1,112 @@
+"""Driving another framework's agent: a segment, what it waits for, the answers, the next segment, until it has ended.
+
+segment ──▶ pending? ──no──▶ the turn's result
+   ▲           │
+   │           ▼ all at once, as interrupts
+   └──────── answers, in the order in which it asked
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from contextlib import aclosing
+from typing import Any, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from holdfast.agents.foreign.pending import Answer, Asks, Ended, asked, rules_for
+from holdfast.agents.foreign.shown import Carried, Chunk, Shown
+from holdfast.runtime.segments import Segment
+from holdfast.runtime.stepping import Final
+from holdfast.runtime.turn import Turn
+
+#: A segment's texts and chunks, and at last how it ended. Calls have the framework's own ids.
+Pieces = AsyncGenerator[str | Chunk | Final[Ended], None]
+
+
+class Stretch:
+    """One segment, as an adapter sees it: by the framework's own ids."""
+
+    def __init__(self, turn: Turn, segment: Segment, shown: Shown, asks: Asks) -> None:
+        self.turn = turn
+        self._segment, self._shown, self._asks = segment, shown, asks
+
+    async def effect(self, tool: str, call: str, input: Any, run: Callable[[], Awaitable[Any]]) -> Any:
+        """Have one of the framework's tools run; or give what is recorded of that. `run` gives JSON values.
+
+        Raises:
+            StepFailed: it failed when it ran the first time.     Exception: whatever it raises now.
+        """
+        idempotent = rules_for(tool, self._asks).get("idempotent", False)
+        return await self._segment.effect(tool, self._shown.call_id(call), input, run, idempotent=idempotent)
+
+    async def step(self, name: str, run: Callable[[], Awaitable[Any]]) -> Any:
+        """Something without effects, kept for when the segment is done again. `run` gives JSON values."""
+        return await self._segment.step(name, run)
+
+
+class Framework(Protocol):
+    """What an adapter brings: how one turn of its agent is run from pause to pause."""
+
+    def run(self, stretch: Stretch, states: list[Any], answers: list[Answer]) -> Pieces:
+        """One segment. `states` are those of all segments before, so that each need hold only what is new;
+        `answers` are to all that the last one waited for.
+        """
+        ...
+
+
+async def drive(turn: Turn, name: str, framework: Framework, asks: Asks, *, replays: bool = False) -> Any:
+    """Run the framework's agent as this turn. Gives its result.
+
+    `replays`: a segment that is done again after a crash makes all its calls again under the same ids, because what
+    decides on them is recorded too. Otherwise only those that were pending do.
+    """
+    states: list[Any] = []
+    answers: list[Answer] = []
+    while True:
+        carried = _carried(answers)
+        shown = Shown(turn.id, len(states), carried)
+        known = None if replays else [one.call for one in carried.values()]
+        segment = turn.segment(name, _segment, turn, framework, shown, asks, list(states), answers, known=known)
+        ended = msgspec.convert(await segment, Ended)
+        if not ended.pending:
+            return ended.result
+        states.append(ended.state)
+        results = await turn.all(*(asked(turn, one, asks) for one in ended.pending))
+        answers = [Answer(one, result) for one, result in zip(ended.pending, results, strict=True)]
+
+
+async def _segment(
+    segment: Segment,
+    turn: Turn,
+    framework: Framework,
+    shown: Shown,
+    asks: Asks,
+    states: list[Any],
+    answers: list[Answer],
+) -> Pieces:
+    async with aclosing(framework.run(Stretch(turn, segment, shown, asks), states, answers)) as pieces:
+        async for piece in pieces:
+            if isinstance(piece, Final):
+                yield Final(_by_our_ids(piece.value, shown))
+            elif isinstance(piece, str):
+                yield piece
+            else:
+                for chunk in shown.chunks(piece):
+                    yield chunk
+
+
+def _by_our_ids(ended: Ended, shown: Shown) -> Ended:
+    named = [one if one.call is None else replace(one, shown=shown.call_id(one.call)) for one in ended.pending]
+    return replace(ended, pending=named)
+
+
+def _carried(answers: Collection[Answer]) -> dict[str, Carried]:
+    """The calls that the last segment left pending, by the framework's id."""
+    return {
+        one.call: Carried(one.shown, settled=one.kind != "approval" or not answer.result.ok)
+        for answer in answers
+        for one in [answer.pending]
+        if one.call is not None and one.shown is not None
+    }

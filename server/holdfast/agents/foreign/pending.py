@@ -1,0 +1,147 @@
+"""What a framework waits for when it pauses, as our interrupts; and the answers that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict, cast
+
+import msgspec
+
+from holdfast.agents.mcp.signature import SchemaSignature
+from holdfast.core.durations import Duration
+from holdfast.core.interrupts import Approvers, OnExpiry
+from holdfast.core.ladders import Ladder
+from holdfast.runtime.execution import Asked
+from holdfast.runtime.results import Result
+from holdfast.runtime.tools import Tool, client_tool, tool
+from holdfast.runtime.turn import Turn
+
+#:   approval     a tool of the framework's own: policy, then a human; the framework runs it
+#:   client_tool  a tool that runs on a device
+#:   question     in words         form   by a schema         gate   a yes or no about something that is no tool call
+PendingKind = Literal["approval", "client_tool", "question", "form", "gate"]
+
+ANYTHING = {"type": "object"}  # the schema of arguments of which nobody says more
+
+
+class AskRules(TypedDict, total=False):
+    """How people are asked about one tool, or under one name: as in `@tool(…)`."""
+
+    expires: Duration | None
+    on_expiry: OnExpiry
+    approvers: str | list[str] | Approvers | None
+    escalate: Ladder
+    auto_continue: bool
+    #: Of tools only:
+    editable: bool
+    risk: str
+    grantable: bool
+    #: The tool may be run again after a crash, without asking whether it ran.
+    idempotent: bool
+
+
+#: By the tool's name, or that of a gate; "*" is for all others.
+Asks = Mapping[str, AskRules]
+
+
+class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that the framework waits for."""
+
+    kind: PendingKind
+    #: As the framework knows it: the answer is given under this.
+    id: str
+    #: Of the tool, or of what else is asked.
+    name: str = ""
+    #: The arguments that are shown, and that an approval holds for.
+    input: Any = None
+    #: What is asked, in a sentence.
+    message: str | None = None
+    #: Of the arguments, if they may be edited; of a device's output; of a form's content.
+    schema: dict[str, Any] | None = None
+    #: The tool call that it is about, by the framework's id; and ours, which the driver gives it.
+    call: str | None = None
+    shown: str | None = None
+    #: Of a question: `context`, `options`, `multiple`, `free_text`; of all but tools: `metadata`.
+    options: dict[str, Any] = {}
+    #: Whether the framework can take other arguments than those that it proposed.
+    editable: bool = True
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What became of one of them."""
+
+    pending: Pending
+    #: Of an approval: `ok`, `reason`, and in `input` the arguments that count. Else with the `value`.
+    result: Result[Any]
+
+
+class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a segment ended: it waits for something, or the run is over."""
+
+    #: All that the framework needs to go on, in JSON values.
+    state: Any = None
+    pending: list[Pending] = []
+    #: Of the turn, if nothing is pending.
+    result: Any = None
+
+
+def asked(turn: Turn, pending: Pending, asks: Asks) -> Asked[Result[Any]]:
+    """The operation that has people, or a device, settle it."""
+    rules = rules_for(pending.name, asks)
+    match pending.kind:
+        case "approval":
+            return turn.permit(_gated(pending, rules), pending.input, call=pending.shown)
+        case "client_tool":
+            return turn.on_device(_on_device(pending, rules), pending.input, call=pending.shown)
+        case "question":
+            return turn.ask(pending.message or "", **pending.options, **_waiting(rules))
+        case "form":
+            return turn.form(pending.message or "", pending.schema, **pending.options, **_waiting(rules))
+        case "gate":
+            options = {"message": pending.message, **pending.options, **_waiting(rules)}
+            return turn.gate(pending.name, pending.input, **options)
+
+
+def rules_for(name: str, asks: Asks) -> AskRules:
+    return asks.get(name) or asks.get("*") or {}
+
+
+async def _not_here() -> None:
+    """The framework runs it, or a device."""
+
+
+def _gated(pending: Pending, rules: AskRules) -> Tool[..., Any]:
+    editable = pending.editable and rules.get("editable", True)
+    made = tool(name=pending.name, **cast("Any", {**rules, "editable": editable}))(_not_here)
+    return _described(made, pending, SchemaSignature(pending.schema or ANYTHING))
+
+
+def _on_device(pending: Pending, rules: AskRules) -> Tool[..., Any]:
+    made = client_tool(name=pending.name, **cast("Any", _waiting(rules)))(_not_here)
+    return _described(made, pending, _Device(ANYTHING, pending.schema))
+
+
+def _described(made: Tool[..., Any], pending: Pending, signature: SchemaSignature) -> Tool[..., Any]:
+    described: Tool[..., Any] = Tool(made.fn, made.kind, made.rules, made.name, signature)
+    described.description = pending.message
+    return described
+
+
+def _waiting(rules: AskRules) -> dict[str, Any]:
+    """What holds for whatever is asked, tool or not."""
+    return {name: value for name, value in rules.items() if name in _OF_ALL}
+
+
+_OF_ALL = ("expires", "on_expiry", "approvers", "escalate", "auto_continue")
+
+
+class _Device(SchemaSignature):
+    """Of a call that runs on a device: its output is checked by the schema, if there is one."""
+
+    def __init__(self, schema: dict[str, Any], output: dict[str, Any] | None) -> None:
+        super().__init__(schema)
+        self._output = output
+
+    @property
+    def output_schema(self) -> dict[str, Any] | None:
+        return self._output

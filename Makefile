@@ -19,7 +19,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1	/p' Makefile
 
-run: .venv/.ready-run  ## Serve the demo: PORT=8700; LAN=1 for a phone in the same network
+run: .venv/.ready-$(if $(HOLDFAST_MODEL),llm,run)  ## Serve the demo: PORT=8700; LAN=1 for a phone in the same network
 	@exec $(BIN)/holdfast dev docs/examples/support/agent.py:app --port $(PORT) $(if $(filter-out 0 no,$(LAN)),--lan)
 
 # Everything is run, whatever fails before it: who waited for the end wants to know all of it.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from planner import Ask, Book
 from shop import Order, euros
-
-from holdfast import Result
 
 LISTED = 8  # more is a table, and nobody reads that in a chat
 
@@ -21,9 +20,16 @@ _WHERE = {
 }
 
 
-def text_of(message: Any) -> str:
-    """The text of a message's parts."""
-    return "\n".join(part.get("text", "") for part in message.parts if part.get("type") == "text")
+@dataclass(frozen=True)
+class Gave:
+    """What became of a tool call, as a model is told: its value, or in words why there is none."""
+
+    outcome: str
+    content: Any
+
+    @property
+    def ok(self) -> bool:
+        return self.outcome == "success"
 
 
 # ---------------------------------------------------------------- orders
@@ -70,10 +76,10 @@ def refunding(amounts: list[tuple[str, Decimal]]) -> str:
     return f"I am refunding {_all(parts)}." + (" Above €50, somebody has to agree first." if above else "")
 
 
-def refunded(order_id: str, amount: Decimal, result: Result[str]) -> str:
-    if result.ok:
+def refunded(order_id: str, amount: Decimal, gave: Gave) -> str:
+    if gave.ok:
         return f"Done: {euros(amount)} for **{order_id}** is on its way back. It arrives in two or three days."
-    return f"Not refunded: {order_id}. {_why(result)}"
+    return f"Not refunded: {order_id}. {_why(gave)}"
 
 
 def no_refund(order: Order | None, order_id: str) -> str:
@@ -91,8 +97,8 @@ def cancelling(order: Order) -> str:
     return f"{order.id} ({euros(order.total)}) has not left yet, so it can be cancelled. Somebody has to agree."
 
 
-def cancelled(order_id: str, result: Result[str]) -> str:
-    return f"**{order_id}** is cancelled." if result.ok else f"Not cancelled: {order_id}. {_why(result)}"
+def cancelled(order_id: str, gave: Gave) -> str:
+    return f"**{order_id}** is cancelled." if gave.ok else f"Not cancelled: {order_id}. {_why(gave)}"
 
 
 def no_cancel(order: Order | None, order_id: str) -> str:
@@ -103,8 +109,8 @@ def no_cancel(order: Order | None, order_id: str) -> str:
     return f"{order.id} {_WHERE[order.state]}, so it cannot be cancelled any more. I can refund it, if you like."
 
 
-def moved(order_id: str, address: str, result: Result[str]) -> str:
-    return f"**{order_id}** now goes to {address}." if result.ok else f"Not changed: {order_id}. {_why(result)}"
+def moved(order_id: str, address: str, gave: Gave) -> str:
+    return f"**{order_id}** now goes to {address}." if gave.ok else f"Not changed: {order_id}. {_why(gave)}"
 
 
 def no_move(order: Order | None, order_id: str) -> str:
@@ -181,16 +187,16 @@ def _how_much(ask: Ask, book: Book) -> str:
             return f"How much of {orders} should go back ({totals}): all of it, half, or an amount?"
 
 
-def _why(result: Result[str]) -> str:
-    match result.status:
+def _why(gave: Gave) -> str:
+    said = str(gave.content)
+    match gave.outcome:
         case "denied":
-            return f"The answer was no: {result.reason}" if result.reason else "The answer was no."
-        case "expired":
-            return "Nobody answered in time. Ask me again when somebody is there."
+            reason = said.partition("Reason: ")[2]
+            return f"The answer was no: {reason}" if reason else "The answer was no."
         case "failed":
-            return f"It did not work: {result.reason}"
+            return f"It did not work: {said.removeprefix('It failed: ')}"
         case _:
-            return f"It was {result.status} before it was done."
+            return f"{said.partition('.')[0]}. Ask me again if it is still wanted."
 
 
 def _all(parts: list[str], last: str = "and") -> str:

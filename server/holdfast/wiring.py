@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
-from starlette.routing import WebSocketRoute
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.commands.backend import Backend
@@ -34,6 +34,9 @@ from holdfast.gateways.ai_sdk.over_websocket import AiSdkGateway
 from holdfast.gateways.auth import Authenticate, Authenticator, Noting, by_bearer
 from holdfast.gateways.drain import Drain
 from holdfast.gateways.links.token import Links
+from holdfast.gateways.mcp.http import HEADERS as MCP_HEADERS
+from holdfast.gateways.mcp.http import SESSION as MCP_SESSION
+from holdfast.gateways.mcp.http import McpEndpoint
 from holdfast.gateways.rest.exchange import Services
 from holdfast.gateways.websocket import Origins, WebSocketGateway
 from holdfast.hub.hub import Hub, HubSettings
@@ -54,6 +57,13 @@ from holdfast.store.outbox import Outbox
 from holdfast.store.trail import Trail
 
 DAY_MS = 86_400_000
+
+
+class Built(msgspec.Struct, frozen=True):
+    """The ASGI application, and what of it runs beside its requests."""
+
+    application: Starlette
+    mcp: McpEndpoint
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -87,7 +97,9 @@ async def serving(settings: Settings, store: OpenStore, auth: Authenticate | Non
         posting(settings, store),
     ):
         drain = Drain()
-        yield Server(application(settings, backend, hub, drain, auth), drain, backend)
+        built = application(settings, backend, hub, drain, auth)
+        async with background(built.mcp.run()):
+            yield Server(built.application, drain, backend)
 
 
 @asynccontextmanager
@@ -151,8 +163,8 @@ def audit_keys(settings: Settings) -> list[bytes]:
 
 def application(
     settings: Settings, backend: Backend, hub: Hub, drain: Drain, auth: Authenticate | None = None
-) -> Starlette:
-    """The ASGI application: `/v1/ws`, REST, what operators ask for, and the page."""
+) -> Built:
+    """The ASGI application: `/v1/ws`, MCP, REST, what operators ask for, and the page."""
     noting = Noting(backend.directory.note)
     authenticator = noting.tokens(
         Authenticator(settings.secret, jwks=settings.jwks, issuer=settings.issuer, audience=settings.audience)
@@ -166,24 +178,23 @@ def application(
         hub=hub,
         drain=drain,
     )
+    origins = Origins(settings.origins)
     gateway = WebSocketGateway(
-        device.Services(hub, backend, authenticator),
-        origins=Origins(settings.origins),
-        drain=drain,
-        identify=auth,
+        device.Services(hub, backend, authenticator), origins=origins, drain=drain, identify=auth
     )
-    ai_sdk = AiSdkGateway(
-        device.Services(hub, backend, authenticator), origins=Origins(settings.origins), drain=drain, identify=auth
-    )
-    return Starlette(
+    ai_sdk = AiSdkGateway(device.Services(hub, backend, authenticator), origins=origins, drain=drain, identify=auth)
+    mcp = McpEndpoint(services, origins)
+    built = Starlette(
         routes=[
             WebSocketRoute("/v1/ws", gateway),
             WebSocketRoute("/ai/chat/{agent}", ai_sdk),
+            Route("/mcp", mcp),
             *http.routes(services),
         ],
         middleware=_middleware(settings),
         exception_handlers={HTTPException: http.on_http_error},
     )
+    return Built(built, mcp)
 
 
 @asynccontextmanager
@@ -310,6 +321,11 @@ def _middleware(settings: Settings) -> list[Middleware]:
     """Pages of other origins may only come in where an operator has named them."""
     if not settings.origins:
         return []
-    headers = ["Authorization", "Content-Type", "Last-Event-ID", VERSION_HEADER]
-    methods = ["GET", "POST", "PUT", "DELETE"]
-    return [Middleware(CORSMiddleware, allow_origins=settings.origins, allow_methods=methods, allow_headers=headers)]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.origins,
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID", VERSION_HEADER, *MCP_HEADERS],
+        expose_headers=[MCP_SESSION],
+    )
+    return [cors]

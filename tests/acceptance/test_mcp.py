@@ -14,14 +14,11 @@ import pytest
 from mcp import Client as Agent
 from mcp.client.stdio import StdioServerParameters
 from tests.acceptance.cluster import Cluster
+from tests.acceptance.mcp_people import agents_token, card, nobody_asked, person, spoken, typescript_asks
 from tests.waiting import wait_until
 
 from holdfast import client
 from holdfast.core.errors import Forbidden
-from holdfast.core.interrupts import Interrupt
-
-IN_TYPESCRIPT = Path(__file__).parents[1] / "ecosystem" / "mcp_agent.mjs"
-ASKS = ("read", "send", "cancel")  # what an agent's token is for: it never answers
 
 
 @pytest.fixture
@@ -32,30 +29,13 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
 
 def command(cluster: Cluster, *flags: str) -> list[str]:
     url = f"http://127.0.0.1:{cluster.ports[0]}"
-    token = cluster.token("alice", sessions=["mine"], can=list(ASKS))
-    return [sys.executable, "-m", "holdfast", "mcp", "--url", url, "--token", token, *flags]
+    return [sys.executable, "-m", "holdfast", "mcp", "--url", url, "--token", agents_token(cluster), *flags]
 
 
 def agent(cluster: Cluster, *flags: str, mode: str = "auto") -> Agent:
     program, *args = command(cluster, *flags)
     environment = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     return Agent(StdioServerParameters(command=program, args=args, env=environment), mode=mode)
-
-
-def person(cluster: Cluster, subject: str = "alice", roles: tuple[str, ...] = (), server: int = 0) -> client.Client:
-    token = cluster.token(subject, roles, sessions=["mine"])
-    return client.connect(f"http://127.0.0.1:{cluster.ports[server]}", token=token)
-
-
-async def card(device: client.Client) -> Interrupt:
-    found: list[Interrupt] = []
-
-    async def shown() -> bool:
-        found[:] = await device.inbox()
-        return bool(found)
-
-    await wait_until(shown, "somebody is asked", 20)
-    return found[0]
 
 
 @pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
@@ -149,7 +129,7 @@ async def test_an_agent_that_gives_up_takes_its_permission_prompt_back(cluster: 
         call = asyncio.create_task(asking.call_tool("permission_prompt", {"tool_name": "Bash", "input": {}}))
         await card(phone)
         call.cancel()
-        await wait_until(lambda: _empty(phone), "the card is gone", 20)
+        await wait_until(lambda: nobody_asked(phone), "the card is gone", 20)
 
 
 async def test_killed_while_it_waits_and_asked_again(cluster: Cluster) -> None:
@@ -185,35 +165,14 @@ async def test_a_server_is_killed_while_the_agent_waits(cluster: Cluster) -> Non
 async def test_an_agent_cannot_approve_itself(cluster: Cluster) -> None:
     async with agent(cluster, "--wait", "1 s") as asking, person(cluster) as phone:
         await asking.call_tool("request_approval", {"action": "deploy", "id": "deploy-42"})
-        token = cluster.token("alice", sessions=["mine"], can=list(ASKS))
-        async with client.connect(f"http://127.0.0.1:{cluster.ports[0]}", token=token) as itself:
+        async with client.connect(f"http://127.0.0.1:{cluster.ports[0]}", token=agents_token(cluster)) as itself:
             with pytest.raises(Forbidden):
                 await itself.gate("deploy-42").decide(True)
         assert len(await phone.inbox()) == 1
 
 
 async def test_the_typescript_package(cluster: Cluster) -> None:
-    child = await asyncio.create_subprocess_exec(
-        "node", str(IN_TYPESCRIPT), *command(cluster), stdout=asyncio.subprocess.PIPE, limit=1 << 20
-    )
-    async with person(cluster) as phone:
-        asked = await card(phone)
-        await phone.gate(asked.id).decide(False, reason="No.")
-        out, _ = await asyncio.wait_for(child.communicate(), 30)
-    lines = [json.loads(line) for line in out.splitlines()]
-    assert "permission_prompt" in lines[0]["tools"]
-    assert lines[1]["behavior"] == "deny"
-    assert "No." in lines[1]["message"]
-
-
-async def _empty(device: client.Client) -> bool:
-    return await device.inbox() == []
-
-
-def spoken(result: Any) -> dict[str, Any]:
-    """What a permission prompt says: the text of its only part, as JSON."""
-    [part] = result.content
-    return json.loads(part.text)
+    await typescript_asks(cluster, *command(cluster))
 
 
 def handshake(given: dict[str, Any]) -> list[dict[str, Any]]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from importlib.util import find_spec
+from typing import Any
 
+import anyio
 import click
 
 from holdfast import client
 from holdfast.client import Client, GateShown
-from holdfast.core.durations import milliseconds
 from holdfast.core.errors import HoldfastError
-from holdfast.core.interrupts import Approvers, Decision
-from holdfast.core.ladders import roles_and_subjects
+from holdfast.core.interrupts import Decision
 from holdfast.device_cli import screen
-from holdfast.gateways.mcp.desk import Terms
+from holdfast.gateways.mcp.desk import Terms, terms_of
 from holdfast.protocol import frames
 
 MISSING = "This needs the package of the protocol: pip install 'holdfast[mcp]'."
@@ -36,7 +36,7 @@ def mcp(url: str, token: str | None, ask: tuple[str, ...], expires: str, wait: s
     if find_spec("mcp") is None:
         raise click.ClickException(MISSING)
     try:
-        terms = _terms(ask, expires, wait)
+        terms = terms_of(ask, expires, wait)
         asyncio.run(_serve(url, token, terms))
     except (HoldfastError, ValueError) as error:
         code = f" ({error.code})" if isinstance(error, HoldfastError) else ""
@@ -45,22 +45,31 @@ def mcp(url: str, token: str | None, ask: tuple[str, ...], expires: str, wait: s
         raise click.exceptions.Exit(130) from None
 
 
-def _terms(ask: tuple[str, ...], expires: str, wait: str) -> Terms:
-    milliseconds(expires)  # what is no duration is said now, not at the first question
-    approvers = Approvers(*roles_and_subjects(ask)) if ask else None
-    return Terms(approvers, expires, milliseconds(wait) / 1_000)
-
-
 async def _serve(url: str, token: str | None, terms: Terms) -> None:
     from mcp.server.stdio import stdio_server
 
     from holdfast.gateways.mcp.server import serving
 
     async with client.connect(url, token=token, device="agent") as device:
-        desk = DeviceDesk(device)
-        server = serving(lambda _: desk, terms)
+        server = serving(_OneAgent(DeviceDesk(device), terms))
         async with stdio_server() as (incoming, outgoing):
             await server.run(incoming, outgoing, server.create_initialization_options())
+
+
+class _OneAgent:
+    """The edge of a process that serves one agent: the protocol's own server cancels its calls."""
+
+    def __init__(self, desk: DeviceDesk, terms: Terms) -> None:
+        self._desk, self._terms = desk, terms
+
+    def desk(self, context: Any) -> DeviceDesk:  # noqa: ARG002 - as any edge
+        return self._desk
+
+    def terms(self, context: Any) -> Terms:  # noqa: ARG002
+        return self._terms
+
+    def under_way(self, context: Any) -> anyio.CancelScope:  # noqa: ARG002
+        return anyio.CancelScope()
 
 
 class DeviceDesk:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -89,6 +90,13 @@ class Drain:
         return [(int((place + random.random()) * step_ms), one) for place, one in enumerate(connections)]
 
 
+def _let_streams_end_with_the_drain() -> None:
+    """The SSE library of MCP cuts its streams on the signal, before those who wait are told what becomes of them."""
+    library = sys.modules.get("sse_starlette.sse")
+    if library is not None:
+        library.AppStatus.enable_automatic_graceful_drain = False
+
+
 async def _within(at_s: float, event: asyncio.Event) -> None:
     """Return when it happens, or at this time."""
     with suppress(TimeoutError):
@@ -115,6 +123,7 @@ class DrainingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        _let_streams_end_with_the_drain()
         super().handle_exit(sig, frame)
         if self.force_exit and self._loop is not None:
             self._loop.call_soon_threadsafe(self._drain.hurry)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
+import anyio
 import msgspec
 
+from holdfast.core.durations import milliseconds
 from holdfast.core.interrupts import Approvers, Decision
+from holdfast.core.ladders import roles_and_subjects
 from holdfast.protocol import frames
 from holdfast.protocol.frames import GateShown
 
 WAIT_S = 50.0  # of one call: a client of the official TypeScript package gives a call up after 60 s
+EXPIRES = "1 day"
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -19,9 +25,24 @@ class Terms(msgspec.Struct, frozen=True):
     #: None: whoever may answer in the gate's session, which is the asking person's own.
     approvers: Approvers | None = None
     #: In words; None: it stays open until somebody answers.
-    expires: str | None = "1 day"
+    expires: str | None = EXPIRES
     #: How long one call waits before it says that nobody has answered yet. A permission prompt waits on.
     wait_s: float = WAIT_S
+
+
+def terms_of(ask: Sequence[str] = (), expires: str | None = None, wait: str | None = None) -> Terms:
+    """Terms as an operator writes them: "role:ops", "1 day", "50 s"; what is not written is the default.
+
+    Raises:
+        ValueError: one of them is no duration.
+    """
+    if expires is not None:
+        milliseconds(expires)  # what is no duration is said now, not at the first question
+    return Terms(
+        Approvers(*roles_and_subjects(ask)) if ask else None,
+        expires or EXPIRES,
+        WAIT_S if wait is None else milliseconds(wait) / 1_000,
+    )
 
 
 class Desk(Protocol):
@@ -34,9 +55,26 @@ class Desk(Protocol):
     async def read(self, gate: str) -> GateShown: ...
 
     async def decision(self, shown: GateShown) -> Decision:
-        """Wait for it, for as long as it takes. Safe to cancel."""
+        """Wait for it, for as long as it takes. Safe to cancel.
+
+        Raises:
+            Draining: here nobody can wait any longer. It stays open: ask again.
+            Otherwise as reading does.
+        """
         ...
 
     async def withdraw(self, shown: GateShown) -> None:
         """Take it back, if nobody was faster."""
+        ...
+
+
+class Edge(Protocol):
+    """Where calls come in: who asks in each of them, on which terms, and how it can be taken back."""
+
+    def desk(self, context: Any) -> Desk: ...
+
+    def terms(self, context: Any) -> Terms: ...
+
+    def under_way(self, context: Any) -> AbstractContextManager[anyio.CancelScope]:
+        """Around one call: whoever made it cancels it by this scope. Raises LimitReached."""
         ...

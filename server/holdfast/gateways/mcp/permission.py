@@ -68,7 +68,8 @@ async def permitted(desk: Desk, terms: Terms, sent: PermissionPrompt, progress: 
 async def _awaited(desk: Desk, shown: GateShown, progress: Progress) -> Decision | None:
     try:
         return await waited(desk, shown, None, progress)
-    except anyio.get_cancelled_exc_class():
+    except (anyio.get_cancelled_exc_class(), HoldfastError):
+        # Nobody waits for the answer any more, so nobody is to be asked.
         with anyio.move_on_after(WITHDRAW_S, shield=True):
             await desk.withdraw(shown)
         raise

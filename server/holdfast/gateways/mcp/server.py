@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -13,7 +12,7 @@ from mcp.server import Server, ServerRequestContext
 
 from holdfast.core.errors import HoldfastError
 from holdfast.gateways.mcp import permission
-from holdfast.gateways.mcp.desk import Desk, Terms
+from holdfast.gateways.mcp.desk import Edge
 from holdfast.gateways.mcp.permission import PermissionPrompt, permitted
 from holdfast.gateways.mcp.tools import TOOLS
 from holdfast.gateways.mcp.waiting import Progress
@@ -26,12 +25,11 @@ INSTRUCTIONS = (
 ANNOTATIONS = types.ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True)
 
 Context = ServerRequestContext[Any, Any]
-Deskside = Callable[[Context], Desk]
 
 
-def serving(desk_of: Deskside, terms: Terms) -> Server[Any]:
+def serving(edge: Edge) -> Server[Any]:
     """A server whose calls ask at the desk of whoever makes them."""
-    calls = _Calls(desk_of, terms)
+    calls = _Calls(edge)
     return Server(
         "holdfast",
         version=version("holdfast"),
@@ -42,9 +40,8 @@ def serving(desk_of: Deskside, terms: Terms) -> Server[Any]:
 
 
 class _Calls:
-    def __init__(self, desk_of: Deskside, terms: Terms) -> None:
-        self._desk_of = desk_of
-        self._terms = terms
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
 
     async def tools(self, _context: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         listed = [_tool(name, arguments) for name, (arguments, _) in TOOLS.items()]
@@ -52,22 +49,24 @@ class _Calls:
 
     async def call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         try:
-            return await self._done(context, params.name, params.arguments or {})
+            with self._edge.under_way(context):
+                return await self._done(context, params.name, params.arguments or {})
+            return _failed("The call was cancelled.")
         except HoldfastError as error:
             return _failed(f"{error} ({error.code})")
         except msgspec.ValidationError as error:
             return _failed(f"The arguments cannot be used: {error}")
 
     async def _done(self, context: Context, name: str, given: dict[str, Any]) -> types.CallToolResult:
-        desk, progress = self._desk_of(context), _progress(context)
+        desk, terms, progress = self._edge.desk(context), self._edge.terms(context), _progress(context)
         if name == permission.NAME:
             sent = msgspec.convert(given, PermissionPrompt)
-            said = msgspec.json.encode(await permitted(desk, self._terms, sent, progress)).decode()
+            said = msgspec.json.encode(await permitted(desk, terms, sent, progress)).decode()
             return types.CallToolResult(content=[types.TextContent(text=said)])
         if name not in TOOLS:
             return _failed(f"There is no tool {name!r}.")
         arguments, handler = TOOLS[name]
-        told = await handler(desk, self._terms, msgspec.convert(given, arguments), progress)
+        told = await handler(desk, terms, msgspec.convert(given, arguments), progress)
         return types.CallToolResult(
             content=[types.TextContent(text=told.message)], structured_content=msgspec.to_builtins(told)
         )

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from holdfast.core import telling
+from holdfast.core.errors import Draining
 from holdfast.core.interrupts import Decision, Interrupt
 from holdfast.gateways.mcp.desk import Desk, Terms
 from holdfast.gateways.mcp.waiting import Progress, waited
@@ -136,5 +137,8 @@ def told(gate: str, shown: Interrupt, decision: Decision | None) -> Told:
 
 async def _settled(desk: Desk, terms: Terms, frame: frames.Gate, progress: Progress) -> Told:
     shown: GateShown = await desk.request(frame)
-    decision = await waited(desk, shown, terms.wait_s, progress)
+    try:
+        decision = await waited(desk, shown, terms.wait_s, progress)
+    except Draining:  # the server goes away, and what was asked stays
+        decision = None
     return told(frame.id, shown.interrupt, decision)

@@ -127,7 +127,7 @@ async def _decoded(request: Request, kind: type[T], max_bytes: int) -> T:
     Raises:
         TooLarge, BadRequest: with what is wrong, and where.
     """
-    data = await _read(request, max_bytes)
+    data = await read_body(request, max_bytes)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if data and media_type != "application/json" and not media_type.endswith("+json"):
         raise BadRequest("The body must be JSON: send Content-Type: application/json.", path="Content-Type")
@@ -142,7 +142,8 @@ async def _decoded(request: Request, kind: type[T], max_bytes: int) -> T:
         raise BadRequest(f"The body is not JSON in UTF-8: {error}", path="$") from None
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """The whole body. Raises TooLarge."""
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise TooLarge(f"A body is at most {max_bytes} bytes.", limit=max_bytes)

@@ -112,7 +112,7 @@ export const branch = async (session, branch) => {
 
 /**
  * What stands in one place, oldest first: the turn that was there and those that replaced it, each with the branch that
- * shows it. "‹ 2/3 ›" is `versions(snapshot.session, snapshot.turns[id])`, where `id` is the turn of a message.
+ * shows it. "‹ 2/3 ›" is `versions(snapshot.session, snapshot.turns[session.turnOf(id)])`, where `id` is a message's.
  *
  * @param {import("./state.js").SessionInfo | undefined} info
  * @param {Pick<import("./state.js").Turn, "id" | "branch">} turn

@@ -315,6 +315,9 @@ export const createSession = (id, host) => {
       await command({ type: "cancel", turn });
     },
 
+    /** The turn that a message causes, or that writes it. @param {string} id of a message that is shown */
+    turnOf: (id) => state.placed.find(({ message }) => message.id === id)?.turn,
+
     /** Load a page of older messages; resolves to whether there are still older ones. @returns {Promise<boolean>} */
     loadOlder: () => (loading ??= older().finally(() => (loading = undefined))),
   };

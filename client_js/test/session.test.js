@@ -90,6 +90,13 @@ test("events are folded, and told once for all that came together", async (t) =>
   assert.equal(calls(), before + 1);
 });
 
+test("a message leads to its turn: the one that it causes, or that writes it", async (t) => {
+  const { peer, session } = await attached(t);
+  peer.event(1, { ...user("u1", "Refund, please"), turn: "t1" });
+  for (const [i, event] of [started, begin, delta("Yes")].entries()) peer.event(i + 2, event);
+  assert.deepEqual(["u1", "m1", "u2"].map(session.turnOf), ["t1", "t1", undefined]);
+});
+
 test("a snapshot is the same object until something changed, and so are its parts", async (t) => {
   const { peer, shown } = await attached(t);
   peer.event(1, user("u1", "Hi"));

@@ -83,3 +83,9 @@ async def desk(turn: Turn) -> None:
         else:
             continue
         await turn.write(f"{result.value}\n\n" if result.ok else f"Not done: {result.reason or result.status}.\n\n")
+
+
+@app.agent("one-by-one", tools=[refund], modes=())
+async def one_by_one(turn: Turn) -> None:
+    """Takes messages as they come, and lets nobody interfere."""
+    await turn.call(refund, turn.message.text, 99.0)

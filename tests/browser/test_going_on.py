@@ -37,6 +37,23 @@ def test_a_message_takes_the_place_of_what_waits(desk: Desk, device: Device) -> 
     expect(page.get_by_label(MODE)).to_have_value("")
 
 
+def test_only_what_its_agent_takes_is_offered(desk: Desk, device: Device) -> None:
+    page = device(desk.link("alice"))
+    begin(page, "refund-O-1")
+    expect(page.get_by_label(MODE)).to_be_visible()
+    assert page.get_by_label(MODE).inner_text().splitlines() == [
+        "As usual",
+        "After this",
+        "Into this",
+        "Instead of this",
+    ]
+    new_conversation(page)
+    page.get_by_label("Agent").select_option("one-by-one")
+    say(page, "O-2")
+    expect(card(page)).to_contain_text("O-2")
+    expect(page.get_by_label(MODE)).to_be_hidden()
+
+
 def test_a_message_waits_behind_what_waits(desk: Desk, device: Device) -> None:
     page = device(desk.link("alice"))
     new_conversation(page)

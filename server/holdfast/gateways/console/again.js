@@ -47,7 +47,7 @@ export const again = (context) => {
     text(count, `${now.at + 1}/${found.length}`);
     earlier.disabled = !isIdle || now.at < 1;
     later.disabled = !isIdle || now.at >= found.length - 1;
-    anew.hidden = !turn || !isIdle;
+    anew.hidden = !turn || !isIdle || message.role === "user";
     if (!form.isConnected) edit.hidden = !isOwn || !isIdle || !textOf(message);
     node.hidden = [pick, anew, edit, form].every((part) => part.hidden || (part === form && !part.isConnected));
   };

@@ -2,10 +2,10 @@
 
 import { link } from "./link.js";
 
-/** @param {string} path @param {any} [body] of a POST */
-const ask = async (path, body) => {
+/** @param {string} path @param {any} [body] @param {string} [method] */
+const ask = async (path, body, method = body ? "POST" : "GET") => {
   const response = await fetch(new URL(`v1/${path}`, document.baseURI), {
-    method: body ? "POST" : "GET",
+    method,
     body: body && JSON.stringify(body),
     headers: { authorization: `Bearer ${link.token}`, ...(body && { "content-type": "application/json" }) },
   });
@@ -23,11 +23,16 @@ export const listSessions = async () => {
 /** An interrupt with what became of it: for what is not in the inbox any more. @param {string} id */
 export const readInterrupt = (id) => ask(`interrupts/${encodeURIComponent(id)}`);
 
-/** The names of the agents with which a conversation can be started. */
-export const listAgents = async () => {
-  const { agents } = await ask("agents");
-  return agents.map((agent) => agent.name ?? agent);
-};
+/** The agents with which a conversation can be started, each with the modes of messages that it takes. */
+export const listAgents = async () => (await ask("agents")).agents;
+
+/** Whether this person is away: `{away, until?, deputy?}`. */
+export const readAbsence = () => ask("me/away");
+
+/** To be away until then; another may answer in one's place. @param {{until: number, deputy?: string}} absence */
+export const goAway = (absence) => ask("me/away", absence, "PUT");
+
+export const comeBack = () => ask("me/away", undefined, "DELETE");
 
 /** What a standing yes would have let through; gives nothing. @param {string} interrupt @param {any} grant */
 export const previewGrant = (interrupt, grant) => ask(`interrupts/${encodeURIComponent(interrupt)}/grant`, { grant });

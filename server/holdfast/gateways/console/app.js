@@ -4,6 +4,7 @@ import { connect } from "./client/index.js";
 import { announcer } from "./announcer.js";
 import { listAgents } from "./api.js";
 import { continueTurn } from "./client/commands.js";
+import { awayMenu } from "./away.js";
 import { composer } from "./composer.js";
 import { h, icon, set, text } from "./dom.js";
 import { inbox } from "./inbox.js";
@@ -21,6 +22,7 @@ import { watch } from "./watch.js";
 
 const $ = (id) => document.getElementById(id);
 const TITLE_MAX = 60;
+const ALL_MODES = ["queue", "steer", "replace"]; // of an agent of which nothing is known
 
 link.take();
 const client = connect({
@@ -36,6 +38,9 @@ const client = connect({
 
 /** The connection, whichever session is shown. */
 let line = { live: true };
+
+/** The agents that there are, by name. */
+const agents = new Map();
 
 /** What is open: a session, or null while a conversation is about to begin. */
 let session = null;
@@ -106,11 +111,13 @@ const show = () => {
   const { takeover } = snapshot.session ?? {};
   showTakeover(snapshot, Object.values(snapshot.turns).some(({ status }) => status === "queued"));
   presence($("devices"), snapshot.devices);
+  away.show();
   $("older").hidden = !snapshot.hasOlder;
   const error = snapshot.error ?? line.error;
   banner(line.live ? snapshot.connection : "reconnecting", error);
   write.enable(!error);
-  write.offer(!takeover && snapshot.turn && snapshot.turn.status !== "finished");
+  const { modes = ALL_MODES, onMessage } = agents.get(snapshot.session?.agent) ?? {};
+  write.offer(!takeover && snapshot.turn && snapshot.turn.status !== "finished" ? modes : [], onMessage);
   write.as(takeover?.by.id === context.subject() ? `Write in ${title(snapshot.session.agent)}’s place` : "Write a message");
   announce.look(snapshot);
 };
@@ -191,6 +198,7 @@ const showTakeover = takeover($("takeover"), $("take-over"), {
 });
 const showState = sharedState($("shared"));
 const asks = inbox($("inbox"), context);
+const away = awayMenu($("open-away"), $("away"), context);
 const waitingSessions = () => new Set(client.inbox.getSnapshot().interrupts.map((each) => each.session));
 const sessions = sessionList($("session-list"), $("no-sessions"), open, waitingSessions);
 
@@ -218,6 +226,7 @@ $("menu").append(icon("menu"));
 $("share").prepend(icon("phone"));
 $("new").prepend(icon("plus"));
 $("open-inbox").prepend(icon("inbox"));
+$("open-away").prepend(icon("away"));
 $("open-inbox").addEventListener("click", () => {
   open(null, true);
   asks.focus();
@@ -269,17 +278,18 @@ const follow = () => {
 };
 
 const look = async () => {
-  await Promise.all([sessions.refresh(), client.inbox.refresh()]);
+  await Promise.all([sessions.refresh(), client.inbox.refresh(), away.refresh()]);
   follow();
 };
 
 /** Fills the list of conversations, and the choice of agents for a new one. */
 const fill = async () => {
   const known = await sessions.refresh();
-  const listed = await listAgents().catch(() => []);
-  const agents = [...new Set([link.agent, ...listed, ...known.map(({ agent }) => agent)].filter(Boolean))];
-  $("agent").append(...agents.map((agent) => h("option", { value: agent }, title(agent))));
-  $("agents").hidden = agents.length < 2;
+  for (const agent of await listAgents().catch(() => [])) agents.set(agent.name, agent);
+  const names = [...new Set([link.agent, ...agents.keys(), ...known.map(({ agent }) => agent)].filter(Boolean))];
+  $("agent").append(...names.map((name) => h("option", { value: name }, title(name))));
+  $("agents").hidden = names.length < 2;
+  show(); // with the modes that its agent takes
 };
 
 open(link.session, link.inbox);

@@ -43,9 +43,16 @@ export const composer = (form, send) => {
       input.disabled = !can;
       fit();
     },
-    /** Whether there is something that a message could steer or replace. @param {boolean} can */
-    offer: (can) => {
-      mode.hidden = !can;
+    /**
+     * Which modes a message may name now: none, if there is nothing that it could steer or replace, or if what its
+     * agent does anyway is all that it takes.
+     *
+     * @param {string[]} modes @param {string} [usual]
+     */
+    offer: (modes, usual) => {
+      for (const each of mode.options) each.hidden = each.disabled = Boolean(each.value) && each.value !== usual && !modes.includes(each.value);
+      mode.hidden = ![...mode.options].some(({ value, disabled }) => value && value !== usual && !disabled);
+      if (mode.selectedOptions[0]?.disabled) mode.value = "";
     },
     /** In whose name one writes. @param {string} words */
     as: (words) => {

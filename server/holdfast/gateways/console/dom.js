@@ -35,6 +35,7 @@ export const icon = (name) =>
 
 const ICONS = {
   ask: "M12 3 2.5 20h19L12 3zm0 6.5v5m0 2.6v.1",
+  away: "M19.5 14.5A8 8 0 1 1 9.5 4.5a6.5 6.5 0 0 0 10 10z",
   check: "m5 12.5 4.5 4.5L19 7.5",
   clock: "M12 7v5l3 2m6-2a9 9 0 1 1-18 0 9 9 0 0 1 18 0z",
   cross: "m6.5 6.5 11 11m0-11-11 11",

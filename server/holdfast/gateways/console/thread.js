@@ -29,12 +29,12 @@ export const thread = (list, scroller, context) => {
 };
 
 /** Messages with what their turns asked; a turn that asked before it wrote is shown as a message without words. */
-const items = ({ messages, unsent, interrupts, turns, session }, { principal }) => {
+const items = ({ messages, unsent, interrupts, turns, session }, { principal, session: followed }) => {
   const written = new Map(Object.values(turns).map((turn) => [turn.message, turn]));
   const isIdle = Object.values(turns).every(({ status }) => status === "finished") && !session?.takeover;
   const repeated = (each) => ({
     info: session,
-    turn: written.get(each.id),
+    turn: written.get(each.id) ?? (each.metadata?.steers ? undefined : turns[followed?.turnOf(each.id)]),
     isOwn: each.role === "user" && (each.metadata?.by?.id ?? principal()?.subject) === principal()?.subject,
     isIdle,
   });

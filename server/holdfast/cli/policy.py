@@ -13,7 +13,7 @@ from holdfast.cli.rest import Ask, asking
 from holdfast.core.budgets import charges, overruns
 from holdfast.core.errors import HoldfastError
 from holdfast.core.matching import Case, each
-from holdfast.core.policies import MATCHES, VERDICTS, Policy, Ruling, by_rules, deciding, rulings
+from holdfast.core.policies import MATCHES, VERDICTS, Policy, Ruling, by_rules, deciding, judge, rulings, sampled_share
 from holdfast.core.reporting import tried
 
 AGAINST = 1  # the exit code of `try` where a policy would have overruled somebody
@@ -39,7 +39,7 @@ def explain(path: Path, tool: str, arguments: str, agent: str, roles: tuple[str,
     click.echo(_conclusion(rules, case, chosen))
     for ruling in said:
         click.echo(_line(ruling, "> " if ruling is chosen else "  "))
-    for line in _budgets(rules, case) + _grants(rules, case, chosen):
+    for line in _budgets(rules, case) + _grants(rules, case, chosen) + _sampled(rules, case):
         click.echo(line)
 
 
@@ -113,6 +113,13 @@ def _grants(rules: Policy, case: Case, chosen: Ruling | None) -> list[str]:
     if judged is not None and not judged.grantable:
         return ["  A standing grant cannot answer it: a rule that matches says so."]
     return ["  A standing grant can answer it: see `holdfast grants list`."]
+
+
+def _sampled(rules: Policy, case: Case) -> list[str]:
+    """How many of such calls are shown to somebody afterwards."""
+    ruled = by_rules([rules], case)
+    share = sampled_share([rules], judge([rules], ruled, None, "ask"))
+    return [f"  Of such calls {share:g} % are shown to somebody afterwards."] if share else []
 
 
 def _read(path: Path) -> Policy:

@@ -24,6 +24,11 @@ def report_lines(report: dict[str, Any]) -> Iterator[str]:
             yield f"  {part['argument']} {part['from']:g} to {part['to']:g}: {_counts(part['counts'])}"
     for tool, automatic in sorted(report["automatic"].items()):
         yield f"{tool}: {automatic['allowed']} let through and {automatic['denied']} refused without a person"
+    for one in report["reviews"]:
+        looked = f"{one['shown']} shown afterwards, {one['right']} right, {one['wrong']} wrong, {one['unseen']} unseen"
+        yield f"{one['tool']}, let through by {one['rule']!r}: {looked}"
+        if one["examples"]:
+            yield f"  wrong: {', '.join(one['examples'])}"
     yield f"{report['calls']} calls" + ("; older ones were not read" if report["more"] else "")
     if not report["proposals"]:
         yield "no rule is proposed: the evidence is thin or mixed"

@@ -17,7 +17,7 @@ from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored
 from holdfast.commands.standing_in import by_right
-from holdfast.core import claiming, decisions, deputies, entries, ids
+from holdfast.core import claiming, decisions, deputies, entries, ids, reviews
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Recorded, Voted, Won
 from holdfast.core.errors import BadInput, Conflict, Forbidden, Gone, NotFound
@@ -54,7 +54,8 @@ async def answer(
 
     Raises:
         NotFound, Gone, Forbidden: not there, or not this sender's to answer.
-        BadInput, LimitReached: the payload does not fit what was asked, or its grant cannot be given.
+        BadInput, LimitReached: the payload does not fit what was asked, its grant cannot be given, or what it says of
+            a review cannot be kept.
         Conflict: it is about other arguments than those that stand, or its sender has voted otherwise; or a device
             gives up what another one is doing.
     """
@@ -148,6 +149,8 @@ class _Answering:
         record = view.interrupts.get(self._frame.interrupt)
         if record is not None and view.standing is None and granting.concerns(record, self._frame.payload):
             return Need((record.interrupt.turn,), (record.id,), standing=True)
+        if record is not None and record.interrupt.afterwards and view.feedback is None:
+            return Need((record.interrupt.turn,), (record.id,), feedback=True)
 
         def settle(session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost | Voted:
             return self._settle(view, session, turn, record)
@@ -174,6 +177,8 @@ class _Answering:
             right = entries.right_of(self._principal, by, session, record.interrupt)
             entries.say_how(verdict.commit, record.id, right, self._device)
             grant = self._stand(view, turn, record, verdict, by)
+        if isinstance(verdict, Won) and record.interrupt.afterwards and view.feedback is not None:
+            reviews.keep(verdict.commit, view.feedback, record, verdict.decision)
         return replying(verdict, grant)
 
     def _stand(

@@ -40,6 +40,7 @@ class Bodies(msgspec.Struct, frozen=True, omit_defaults=True):
     input: Any = None
     payload: Any = None
     metadata: dict[str, Any] | None = None
+    reason: str | None = None
 
 
 class AuditShown(AuditEntry, frozen=True, omit_defaults=True, kw_only=True):
@@ -157,7 +158,8 @@ async def _with_bodies(backend: Backend, entry: AuditShown) -> AuditShown:
 
 
 def _bodies(turn: TurnRecord, shown: Interrupt, payload: Any) -> Bodies:
-    return Bodies(shown.kind, turn.agent, turn.requester.roles, shown.input, payload, shown.metadata)
+    roles = turn.requester.roles
+    return Bodies(shown.kind, turn.agent, roles, shown.input, payload, shown.metadata, shown.reason)
 
 
 def _check(principal: Principal) -> None:

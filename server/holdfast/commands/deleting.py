@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from holdfast.commands.attempts import Need, attempt, command_id, lacking
 from holdfast.commands.backend import Backend
 from holdfast.commands.owning import owned
@@ -10,6 +12,7 @@ from holdfast.core.audit import AuditEntry
 from holdfast.core.commit import Commit, Notice
 from holdfast.core.deadlines import Deadline, member, of_interrupt
 from holdfast.core.events import SessionDeleted
+from holdfast.core.feedback import FeedbackBook
 from holdfast.core.identity import Principal
 from holdfast.core.notices import CLOSED
 from holdfast.core.session import SessionRecord
@@ -29,11 +32,14 @@ async def delete(backend: Backend, principal: Principal, session: str, ref: str,
     def decide(view: View) -> Commit | Need:
         record = owned(view, principal)
         waiting = (*filter(None, (record.active,)), *record.gates)
-        missing = lacking(view, turns=waiting)
-        return missing or _bury(record, [view.turns[turn] for turn in waiting], principal, via, ref)
+        if missing := lacking(view, turns=waiting):
+            return replace(missing, feedback=True)
+        commit = _bury(record, [view.turns[turn] for turn in waiting], principal, via, ref)
+        _void_reviews(commit, view.feedback)
+        return commit
 
     command = command_id(principal, ref, {"type": "session.delete", "session": session})
-    outcome = await attempt(backend, session, command, decide)
+    outcome = await attempt(backend, session, command, decide, Need(feedback=True))
     assert isinstance(outcome, Done)
     return ok(ref, outcome)
 
@@ -61,6 +67,16 @@ def _bury(record: SessionRecord, waiting: list[TurnRecord], principal: Principal
     for turn in waiting:
         _void(commit, turn)
     return commit
+
+
+def _void_reviews(commit: Commit, book: FeedbackBook | None) -> None:
+    """Nobody is shown afterwards what is gone."""
+    if book is None:
+        return
+    commit.guards.append(book)
+    commit.inbox_drop.extend(book.reviews)
+    for name in book.reviews:
+        commit.drop_deadlines.extend(of_interrupt(name))
 
 
 def _void(commit: Commit, turn: TurnRecord) -> None:

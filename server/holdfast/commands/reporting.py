@@ -13,9 +13,11 @@ from holdfast.commands.auditing import AuditShown, Wanted
 from holdfast.commands.backend import Backend
 from holdfast.core import reporting
 from holdfast.core.identity import Principal
-from holdfast.core.reporting import PastCall, Proposal, ToolReport
+from holdfast.core.interrupts import REVIEW
+from holdfast.core.reporting import PastCall, Proposal, Reviewed, ToolReport
+from holdfast.core.reviews import called
 
-CALLS_MAX = 2_000  # that were put to people, the newest; each is read with its arguments
+CALLS_MAX = 2_000  # that were put to people, before or after, the newest; each is read with its arguments
 AUTOMATIC_MAX = 5_000  # that nobody was asked about
 PAGES_MAX = 200  # of the trail that one report reads
 
@@ -24,6 +26,8 @@ class Report(msgspec.Struct, frozen=True):
     """What people decided. `more`: there are older entries than were read."""
 
     tools: list[ToolReport]
+    #: Calls that were shown to people afterwards, and what they said.
+    reviews: list[Reviewed]
     proposals: list[Proposal]
     #: By tool, how many calls were let through and refused without a person.
     automatic: dict[str, dict[str, int]]
@@ -45,15 +49,27 @@ async def report(backend: Backend, principal: Principal, wanted: Wanted) -> Repo
         if more := len(calls) >= CALLS_MAX or pages >= PAGES_MAX:
             break
     automatic = await _automatic(backend, principal, wanted)
-    return Report(reporting.tools(calls), reporting.proposals(calls), automatic, len(calls), more)
+    return Report(
+        tools=reporting.tools(calls),
+        reviews=reporting.reviewed(calls),
+        proposals=reporting.proposals(calls),
+        automatic=automatic,
+        calls=len(calls),
+        more=more,
+    )
 
 
 def past_call(entry: AuditShown) -> PastCall | None:
-    """The call that an entry is about. None: it is about none that people approve, or its arguments are gone."""
+    """The call that an entry is about. None: it is about none that people approve or look at, or its arguments are
+    gone.
+    """
     bodies = entry.bodies
-    if bodies is None or bodies.kind != "approval" or entry.outcome is None or entry.tool is None:
+    if bodies is None or entry.outcome is None or entry.tool is None:
         return None
-    given: object = bodies.input
+    reviewed = bodies.reason == REVIEW
+    if bodies.kind != "approval" and not reviewed:
+        return None
+    given: object = called(bodies.input) if reviewed else bodies.input
     return PastCall(
         interrupt=entry.interrupt or "",
         session=entry.session,
@@ -65,6 +81,7 @@ def past_call(entry: AuditShown) -> PastCall | None:
         latency_ms=entry.latency_ms,
         agent=bodies.agent,
         roles=bodies.roles,
+        reviewed=(entry.rule or "") if reviewed else None,
     )
 
 

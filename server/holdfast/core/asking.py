@@ -54,19 +54,7 @@ def opening(
         operations=[operation],
         inbox_add=[shown.id],
         notices=[Notice("interrupt.opened", turn.session, shown.id, 1)],
-        audit=[
-            AuditEntry(
-                "interrupt.opened",
-                turn.session,
-                By("system", turn.agent),
-                turn=turn.id,
-                interrupt=shown.id,
-                tool=shown.toolName,
-                rule=operation.judged.rule if operation.judged else None,
-                operation=operation.key,
-                inputHash=shown.inputHash,
-            )
-        ],
+        audit=[opened_entry(turn, shown, operation)],
     )
     for chunk in opening_chunks(shown):
         commit.events.append(ChunkWritten(turn=turn.id, message=turn.message, chunk=chunk))
@@ -81,6 +69,21 @@ def opening(
     elif escalation.upcoming(routed) is not None:
         escalation.wait_for_next(commit, routed)
     return commit
+
+
+def opened_entry(turn: TurnRecord, shown: Interrupt, operation: Operation) -> AuditEntry:
+    """The trail's line for a question that is asked."""
+    return AuditEntry(
+        "interrupt.opened",
+        turn.session,
+        By("system", turn.agent),
+        turn=turn.id,
+        interrupt=shown.id,
+        tool=shown.toolName,
+        rule=operation.judged.rule if operation.judged else None,
+        operation=operation.key,
+        inputHash=shown.inputHash,
+    )
 
 
 def _check_askable(shown: Interrupt) -> None:

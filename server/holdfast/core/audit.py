@@ -54,7 +54,7 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Of an interrupt that was closed, its status; of a lost answer, that of the decision that stands; of a refused
     #: one, the code of the error.
     status: str | None = None
-    #: What was said: approved, denied, answered, expired, cancelled, withdrawn, superseded.
+    #: What was said: approved, denied, answered, right, wrong, expired, cancelled, withdrawn, superseded.
     outcome: str | None = None
     #: Who was asked from then on: "role:manager", "dora".
     to: tuple[str, ...] = ()

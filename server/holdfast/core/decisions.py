@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from holdfast.core import entries, escalation, gates, interrupts, turns, voting
+from holdfast.core import entries, escalation, gates, interrupts, reviews, turns, voting
 from holdfast.core.commit import Commit, Notice
 from holdfast.core.deadlines import member, of_interrupt
 from holdfast.core.errors import BadInput, Conflict, Forbidden, NotFound
@@ -30,6 +30,7 @@ from holdfast.core.interrupts import (
     InDoubtPayload,
     Interrupt,
     InterruptRecord,
+    QuestionPayload,
     Vote,
 )
 from holdfast.core.schemas import check as check_schema
@@ -276,6 +277,8 @@ def close(session: SessionRecord, turn: TurnRecord, record: InterruptRecord, dec
     """The commit by which `decision` settles one open interrupt."""
     commit = Commit(session.id, "decide")
     closing = settle(commit, session, record, decision)
+    if record.interrupt.afterwards:  # its turn has gone on long ago
+        return commit
     if turn.external:
         gates.finish(commit, session, turn, decision)
         return commit
@@ -311,7 +314,8 @@ def settle(commit: Commit, session: SessionRecord, record: InterruptRecord, deci
         commit.events.append(ChunkWritten(turn=shown.turn, message=message, chunk=chunk))
     commit.drop_deadlines.extend(of_interrupt(record.id))
     commit.inbox_drop.append(record.id)
-    commit.notices.append(Notice("interrupt.closed", session.id, record.id, record.version + 1))
+    if not shown.afterwards:  # nobody was called to it
+        commit.notices.append(Notice("interrupt.closed", session.id, record.id, record.version + 1))
     commit.audit.append(entries.closed(session, record, decision))
     return closed
 
@@ -370,6 +374,8 @@ def check_payload(shown: Interrupt, given: Answer) -> Any:
     if isinstance(payload, ApprovalPayload):
         voting.check_seen(shown, payload.inputHash)
         _check_grantable(shown, payload)
+    if isinstance(payload, QuestionPayload) and shown.afterwards:
+        reviews.check_said(payload)
     if isinstance(payload, FormPayload) and payload.content is not None and shown.url is not None:
         raise BadInput("payload.content: it is filled in behind the link; nothing of it passes here.", kind=shown.kind)
     _check_reason(shown, payload)

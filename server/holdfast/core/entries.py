@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 from msgspec.structs import replace
 
+from holdfast.core import reviews
 from holdfast.core.audit import AuditEntry, digest
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import Commit
@@ -18,13 +19,17 @@ from holdfast.core.session import SessionRecord
 VAIN_MAX = 5
 
 #: What a decision came to, in one word. `answered` where there is no yes or no to say.
-DecidedAs = Literal["approved", "denied", "answered", "expired", "cancelled", "withdrawn", "superseded"]
+DecidedAs = Literal[
+    "approved", "denied", "answered", "right", "wrong", "expired", "cancelled", "withdrawn", "superseded"
+]
 
 
 def decided_as(shown: Interrupt, decision: Decision) -> DecidedAs:
     """What a decision came to."""
     if decision.status != "resolved":
         return decision.status
+    if shown.afterwards:
+        return reviews.said(decision)
     if shown.kind not in ("approval", "gate"):
         return "answered"
     return "approved" if decision.approved else "denied"

@@ -104,6 +104,8 @@ def split(cast: Interrupt, now_ms: int) -> Interrupt:
 
 def route(shown: Interrupt, members: Collection[str], people: People, now_ms: int) -> Interrupt:
     """Say so if nobody of those asked can be reached, and ask the next at once, as far as there are any."""
+    if shown.afterwards:  # nothing is held up if nobody looks
+        return shown
     why = unreachable(shown, members, people, now_ms)
     if why is None or shown.unroutable == why:
         return shown if why else replace(shown, unroutable=None)

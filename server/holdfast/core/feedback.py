@@ -66,6 +66,8 @@ class FeedbackBook(Record, frozen=True, omit_defaults=True, kw_only=True):
     kind = "feedback"
     session: str
     items: tuple[Feedback, ...] = ()
+    #: Reviews that may still be answered: there is room for what will be said. Some may have closed meanwhile.
+    reviews: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -107,7 +109,7 @@ def giving(book: FeedbackBook, said: Feedback) -> Commit:
     """
     others = tuple(one for one in book.items if one.about != said.about)
     items = (*others, said)
-    if len(items) > FEEDBACK_MAX:
+    if len(items) + len(book.reviews) > FEEDBACK_MAX:
         raise LimitReached(f"A session has at most {FEEDBACK_MAX} feedbacks.", limit=FEEDBACK_MAX)
     if len(msgspec.json.encode(items)) > FEEDBACK_MAX_BYTES:
         raise LimitReached(

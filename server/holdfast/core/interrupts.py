@@ -57,6 +57,10 @@ REASONS: dict[Kind, str] = {
 }
 
 
+#: The reason of what is asked about a call that has run: nothing waits for it (core/reviews.py).
+REVIEW = "holdfast:review"
+
+
 def next_status(status: Status, happening: Happening) -> Status | None:
     """The status after `happening`, or None: too late, the decision stands."""
     return TRANSITIONS.get((status, happening))
@@ -181,6 +185,11 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     unroutable: str | None = None
     #: Where a form is filled in: a page of somebody else's, for what must not pass through here.
     url: str | None = None
+
+    @property
+    def afterwards(self) -> bool:
+        """Whether it is about what was done: no turn waits for it, and nobody is called to it."""
+        return self.reason == REVIEW
 
 
 class Decision(msgspec.Struct, frozen=True):

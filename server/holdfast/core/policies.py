@@ -19,8 +19,9 @@ from holdfast.core.approval import Approval
 from holdfast.core.budgets import Budget, Overrun
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.interrupts import OnExpiry
-from holdfast.core.ladders import HandOver, Remind, checked
+from holdfast.core.ladders import HandOver, Remind, checked, roles_and_subjects
 from holdfast.core.matching import Case, Match, fit, named
+from holdfast.core.sampling import check_share
 
 Verdict = Literal["deny", "ask", "allow"]
 Action = Literal["auto_approve", "require_approval", "auto_deny"]
@@ -58,9 +59,12 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
         reason: shown to who is asked, told to the agent that is refused, word for word.
         name: under which it stands in the audit trail; else "rule 1", "rule 2" … by its place.
         grantable: False: whoever is asked because of this rule cannot make the answer a standing grant.
+        sample: of the calls that it approves, the share, in percent, that is shown to somebody afterwards. None: the
+            policy's.
 
     Raises:
-        ValueError: there is no such action, the name is taken by Holdfast, or it would approve what nobody has seen.
+        ValueError: there is no such action or share, the name is taken by Holdfast, or it would approve what nobody
+            has seen.
     """
 
     action: Action
@@ -68,8 +72,12 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     reason: str | None = None
     name: str | None = None
     grantable: bool = True
+    sample: float | None = None
 
     def __post_init__(self) -> None:
+        check_share(self.sample)
+        if self.sample is not None and self.action != "auto_approve":
+            raise ValueError("sample: only what a rule approves is looked at afterwards")
         if self.action == "auto_approve" and self.match.compared is not None:
             raise ValueError("match.unseen: a rule that approves cannot be about what nobody has approved")
         if self.action not in get_args(Action):
@@ -92,6 +100,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         on_expiry: what happens then.
         escalate: what happens while nobody decides, for tools that say nothing about it.
         budgets: of what may pass, and how much of it.
+        sample: of the calls that pass by a rule, the default or a grant, the share, in percent, that is shown to
+            somebody afterwards, who says whether it was right. For rules that do not say.
+        reviewers: who that is: "role:audit", "dora", or a list of such. None: whoever would have been asked.
 
     Raises:
         ValueError: two rules or two budgets have one name, or a value is none that it can be.
@@ -103,8 +114,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     expires: Duration | None = None
     on_expiry: OnExpiry = "deny"
     escalate: list[Remind | HandOver] = []
+    sample: float | None = None
+    reviewers: str | list[str] | None = None
 
     def __post_init__(self) -> None:
+        check_share(self.sample)
+        if self.reviewers is not None and not any(roles_and_subjects(self.reviewers)):
+            raise ValueError("reviewers: say who looks, such as 'role:audit'")
         if self.default is not None and self.default not in get_args(Action):
             raise ValueError(f"default: {self.default!r} is none of {', '.join(get_args(Action))}")
         if self.on_expiry not in get_args(OnExpiry):
@@ -153,6 +169,8 @@ class Judged(msgspec.Struct, frozen=True, omit_defaults=True):
     grantable: bool = True
     #: The grant by which nobody is asked.
     grant: str | None = None
+    #: The share, in percent, by which the call was drawn: somebody is shown it afterwards. None: it was not.
+    sample: float | None = None
 
 
 def rulings(policy: Policy, case: Case) -> list[Ruling]:
@@ -200,6 +218,23 @@ def escalating(policies: Sequence[Policy]) -> Policy | None:
     return next((policy for policy in policies if policy.escalate), None)
 
 
+def sampled_share(policies: Sequence[Policy], judged: Judged) -> float:
+    """Of calls that pass like this one, how many percent are shown to somebody: as the rule says, else the policies.
+
+    What the tool itself lets pass is none that a policy approves.
+    """
+    if judged.verdict != "allow" or judged.rule is None:
+        return 0
+    if judged.sample is not None:
+        return judged.sample
+    return max((policy.sample or 0 for policy in policies), default=0)
+
+
+def reviewers(policies: Sequence[Policy]) -> str | list[str] | None:
+    """Who is shown what was drawn, as the first policy that says it. None: none does."""
+    return next((policy.reviewers for policy in policies if policy.reviewers is not None), None)
+
+
 def compared(policies: Sequence[Policy], tool: str) -> tuple[tuple[str, ...], ...]:
     """Which arguments of this tool the rules compare with those approved before: one entry for each way."""
     matches = [rule.match for policy in policies for rule in policy.rules if named(rule.match.tool, tool)]
@@ -216,7 +251,8 @@ def _by_rules_of(policy: Policy, case: Case) -> Judged | None:
     ruling = deciding(said)
     if ruling is not None and ruling.verdict is not None:
         grantable = all(one.rule.grantable for one in said if one.verdict == "ask")
-        return Judged(ruling.verdict, ruling.name, ruling.rule.reason, grantable=grantable)
+        rule = ruling.rule
+        return Judged(ruling.verdict, ruling.name, rule.reason, grantable=grantable, sample=rule.sample)
     return Judged("deny", DEFAULT, "no rule allows it") if policy.default == "auto_deny" else None
 
 

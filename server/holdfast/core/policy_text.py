@@ -30,6 +30,8 @@ class _Written(msgspec.Struct, forbid_unknown_fields=True):
     expires: str | None = None
     on_expiry: OnExpiry = "deny"
     escalate: list[RemindText | HandOverText] = []
+    sample: float | None = None
+    reviewers: str | list[str] | None = None
 
 
 def parse(text: str, name: str) -> Policy:
@@ -55,6 +57,8 @@ def parse(text: str, name: str) -> Policy:
             expires=given.expires,
             on_expiry=given.on_expiry,
             escalate=[written.rung for written in given.escalate],
+            sample=given.sample,
+            reviewers=given.reviewers,
         )
     except (msgspec.ValidationError, ValueError) as error:
         raise BadInput(f"{name}: {_with_line(str(error), text)}") from None

@@ -3,7 +3,8 @@
 All of it is a function of past calls. A rule is proposed where the evidence is neither thin nor mixed:
 
     at least 20 calls of the tool that fit, in at least 3 sessions,
-    of which people approved every one as it was proposed: none denied, edited, expired or taken back
+    of which people approved every one as it was proposed: none denied, edited, expired or taken back,
+    nor said to be wrong afterwards
 
 and only for values between those that were seen.
 """
@@ -34,7 +35,7 @@ Found = tuple[list["PastCall"], dict[str, Any]]
 
 
 class PastCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that was put to people, and what became of it."""
+    """A call that was put to people, before or after it ran, and what became of it."""
 
     interrupt: str
     session: str
@@ -48,6 +49,8 @@ class PastCall(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: int | None = None
     agent: str = ""
     roles: tuple[str, ...] = ()
+    #: By which it passed before people were shown it. None: they were asked first.
+    reviewed: str | None = None
 
     @property
     def clean(self) -> bool:
@@ -86,6 +89,20 @@ class ToolReport(msgspec.Struct, frozen=True):
     ranges: tuple[Range, ...] = ()
 
 
+class Reviewed(msgspec.Struct, frozen=True):
+    """Of the calls of a tool that a rule let through: those that people were shown afterwards."""
+
+    tool: str
+    rule: str
+    shown: int
+    right: int
+    wrong: int
+    #: Nobody looked in time, or it was taken back.
+    unseen: int
+    #: Interrupts of those that were wrong.
+    examples: tuple[str, ...] = ()
+
+
 class Proposal(msgspec.Struct, frozen=True):
     """A rule by which nobody would have been asked, and why it can be one."""
 
@@ -109,8 +126,9 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 def tools(calls: Sequence[PastCall]) -> list[ToolReport]:
-    """Each tool, the one that was asked about most often first."""
-    found = [ToolReport(name, counts(own), tuple(_ranges(own))) for name, own in _by_tool(calls).items()]
+    """Each tool, the one that was asked about most often first. What was shown afterwards is not counted."""
+    asked = [one for one in calls if one.reviewed is None]
+    found = [ToolReport(name, counts(own), tuple(_ranges(own))) for name, own in _by_tool(asked).items()]
     return sorted(found, key=lambda one: (-one.counts.asked, one.tool))
 
 
@@ -129,15 +147,38 @@ def counts(calls: Sequence[PastCall]) -> Counts:
     return Counts(len(calls), approved, denied, edited, timed_out, other, int(median(waits)) if waits else None)
 
 
+def reviewed(calls: Sequence[PastCall]) -> list[Reviewed]:
+    """What people said afterwards, where most was wrong first."""
+    grouped: dict[tuple[str, str], list[PastCall]] = {}
+    for call in calls:
+        if call.reviewed is not None:
+            grouped.setdefault((call.tool, call.reviewed), []).append(call)
+    found = [_reviewed(tool, rule, own) for (tool, rule), own in grouped.items()]
+    return sorted(found, key=lambda one: (-one.wrong, one.tool, one.rule))
+
+
+def _reviewed(tool: str, rule: str, calls: list[PastCall]) -> Reviewed:
+    wrong = [one.interrupt for one in calls if one.outcome == "wrong"]
+    right = sum(1 for one in calls if one.outcome == "right")
+    unseen = len(calls) - right - len(wrong)
+    return Reviewed(tool, rule, len(calls), right, len(wrong), unseen, tuple(wrong[:EXAMPLES_MAX]))
+
+
 def proposals(calls: Sequence[PastCall]) -> list[Proposal]:
-    """Rules that would have said what people said, for the tools where that is clear."""
-    return [one for name, own in sorted(_by_tool(calls).items()) for one in _proposals_of(name, own)]
+    """Rules that would have said what people said, for the tools where that is clear.
+
+    Of what was shown afterwards only the wrong ones count: the rule by which the others passed is there already.
+    """
+    evidence = [one for one in calls if one.reviewed is None or one.outcome == "wrong"]
+    return [one for name, own in sorted(_by_tool(evidence).items()) for one in _proposals_of(name, own)]
 
 
 def tried(policy: Policy, calls: Sequence[PastCall]) -> list[Tried]:
     """What the policy's rules would have decided alone; what is against people's word first."""
     grouped: dict[tuple[Literal["allow", "deny"], str, DecidedAs], list[str]] = {}
     for call in calls:
+        if call.reviewed is not None and call.outcome not in ("right", "wrong"):
+            continue  # nobody has said anything
         judged = by_rules([policy], Case(tool=call.tool, input=call.input, agent=call.agent, roles=call.roles))
         if judged is None or judged.verdict == "ask":
             continue
@@ -147,7 +188,7 @@ def tried(policy: Policy, calls: Sequence[PastCall]) -> list[Tried]:
 
 
 def _tried(verdict: Literal["allow", "deny"], rule: str, outcome: DecidedAs, names: list[str]) -> Tried:
-    against = (verdict == "allow") != (outcome == "approved")
+    against = (verdict == "allow") != (outcome in ("approved", "right"))
     return Tried(verdict, rule, outcome, len(names), against, tuple(names[:EXAMPLES_MAX]))
 
 

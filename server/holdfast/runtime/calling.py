@@ -33,7 +33,7 @@ from holdfast.core.interrupts import Decision, Interrupt
 from holdfast.core.operations import Failure, Operation, OperationKind
 from holdfast.core.policies import Verdict, compared
 from holdfast.core.turns import TurnRecord
-from holdfast.runtime import asking, judging, stepping
+from holdfast.runtime import asking, judging, reviewing, stepping
 from holdfast.runtime.asking import Question
 from holdfast.runtime.backing import Backing, Overtaken
 from holdfast.runtime.branches import was_asked_to_stop
@@ -253,8 +253,7 @@ class ToolCall:
                 value, failure = await self._body(started, values)
                 reached("after execute")
                 ended = self._ended(started, value, failure)
-                await self._commit("record", ended, [self._output(ended)])
-                return self._recorded(ended)
+                return await self._end(ended)
         return await self._overtaken(operation, overtaken)
 
     async def _begin(self, operation: Operation, started: Operation, *, ungated: bool) -> Overtaken | None:
@@ -314,6 +313,10 @@ class ToolCall:
         reason = f"{failure.type}: {failure.message}"
         return replace(started, status="done", outcome="failed", failure=failure, reason=reason)
 
+    async def _end(self, ended: Operation) -> Result[Any]:
+        await self._commit("record", ended, [self._output(ended)], also=reviewing.review(self.x, self.tool, ended))
+        return self._recorded(ended)
+
     async def _commit(
         self,
         label: str,
@@ -363,8 +366,7 @@ class ToolCall:
             ended = self._ended(operation, decision.payload.get("result"), None)
         else:
             ended = self._ended(operation, None, Failure("InDoubt", "whether it ran is not known"))
-        await self._commit("record", ended, [self._output(ended)])
-        return self._recorded(ended)
+        return await self._end(ended)
 
     def _doubt(self, operation: Operation) -> Question:
         return Question(

@@ -15,7 +15,7 @@ import msgspec
 from holdfast.core import branches, telling
 from holdfast.core.events import Event, TurnStarted, UnknownEvent, decode
 from holdfast.core.folding import State, fold, load
-from holdfast.core.interrupts import Decision, Interrupt
+from holdfast.core.interrupts import REVIEW, Decision, Interrupt
 from holdfast.core.messages import Message
 from holdfast.core.turns import TurnRecord
 from holdfast.store.log import Log
@@ -104,7 +104,8 @@ def _asked(state: State) -> list[dict[str, Any]]:
     ended = [turn for turn in state.turns.values() if turn.status == "finished" and turn.agent]
     since = max((turn.first for turn in ended if turn.end == "completed"), default=0)
     lately = {turn.id for turn in ended if turn.first >= since}
-    return [one for one in state.interrupts.values() if "decision" not in one or one["turn"] in lately]
+    found = [one for one in state.interrupts.values() if "decision" not in one or one["turn"] in lately]
+    return [one for one in found if one["reason"] != REVIEW]  # what is said afterwards is not for the agent
 
 
 def _shown(interrupt: dict[str, Any]) -> Interrupt:

@@ -19,8 +19,9 @@ from holdfast.core.identity import By
 from holdfast.core.interrupts import Decision, OnExpiry
 from holdfast.core.ladders import HandOver, Remind
 from holdfast.core.operations import Operation
-from holdfast.core.policies import Case, Judged, Policy, Verdict, by_rules, compared, escalating, waiting
+from holdfast.core.policies import Case, Judged, Policy, Verdict, by_rules, compared, escalating, sampled_share, waiting
 from holdfast.core.policies import judge as judge_by
+from holdfast.core.sampling import drawn
 from holdfast.core.standing import rule_of
 from holdfast.core.turns import TurnRecord
 from holdfast.runtime.call import Call
@@ -45,7 +46,18 @@ async def judge(
         judged = judge_by(policies, ruled, approval, default or x.environment.default_verdict)
     if judged.verdict == "ask":
         judged = await _granted(x, tool, judged, case)
-    return over_budget(judged, await _overruns(x, call, case))
+    judged = over_budget(judged, await _overruns(x, call, case))
+    return replace(judged, sample=_sample(x, tool, judged, call))
+
+
+def _sample(x: Execution, tool: Tool[..., Any], judged: Judged, call: Call[Any]) -> float | None:
+    """The share by which the call was drawn, to be shown to somebody afterwards. None: it was not.
+
+    Whoever sits at the device has seen what it did.
+    """
+    share = sampled_share(x.environment.policies.current(), judged)
+    is_drawn = tool.kind == "tool" and drawn(share, x.session.salt, call.idempotency_key)
+    return share if is_drawn else None
 
 
 async def forbidden(x: Execution, call: Call[Any]) -> Judged | None:

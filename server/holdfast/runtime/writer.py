@@ -18,6 +18,7 @@ from holdfast.core.commit import Commit, Fence, Writer
 from holdfast.core.documents import Document
 from holdfast.core.errors import Busy, HoldfastError, TooLarge, Unavailable
 from holdfast.core.events import EVENT_MAX_BYTES, Event, MessageWritten, decode, encode
+from holdfast.core.feedback import FeedbackBook
 from holdfast.core.interrupts import Interrupt
 from holdfast.core.messages import Message
 from holdfast.core.people import People
@@ -293,6 +294,12 @@ class TurnWriter:
         session = self.turn.session
         view = await self._until_known(lambda: self._door.read(session, state=True))
         return view.state or Document(session=session)
+
+    async def feedback(self) -> FeedbackBook:
+        """What was said about the session."""
+        session = self.turn.session
+        view = await self._until_known(lambda: self._door.read(session, feedback=True))
+        return view.feedback or FeedbackBook(session=session)
 
     def loaded(self, head: int) -> None:
         """The transcript is that of the log up to `head`."""

@@ -21,7 +21,9 @@ from holdfast.core.policies import (
     deciding,
     judge,
     of_setting,
+    reviewers,
     rulings,
+    sampled_share,
     strictest,
     waiting,
 )
@@ -241,6 +243,43 @@ def test_two_policies_at_once_are_as_strict_as_the_stricter(one: Policy, other: 
 def test_an_operators_list_of_what_may_run_is_not_opened_by_the_authors() -> None:
     operators, authors = Policy(default="auto_deny"), Policy(rules=[SMALL])
     assert by_rules([operators, authors], case(20)) == Judged("deny", "default", "no rule allows it")
+
+
+@pytest.mark.parametrize(
+    ("policies", "judged", "share"),
+    [
+        ([Policy(sample=5)], Judged("allow", "small"), 5),
+        ([Policy(sample=5)], Judged("allow", "small", sample=50), 50),
+        ([Policy(sample=5)], Judged("allow", "small", sample=0), 0),
+        ([Policy(), Policy(sample=5), Policy(sample=7)], Judged("allow", "grant g_1.s"), 7),
+        ([Policy(sample=5)], Judged("allow"), 0),  # by the tool's own setting: no policy approved it
+        ([Policy(sample=5)], Judged("ask", "large"), 0),
+        ([Policy(sample=5)], Judged("deny", "none"), 0),
+        ([Policy()], Judged("allow", "small"), 0),
+        ([], Judged("allow", "small"), 0),
+    ],
+)
+def test_how_many_are_shown_afterwards(policies: list[Policy], judged: Judged, share: float) -> None:
+    assert sampled_share(policies, judged) == share
+
+
+def test_a_rule_says_its_own_share_and_the_first_policy_who_looks() -> None:
+    rule = Rule(action="auto_approve", sample=50)
+    assert by_rules([Policy(rules=[rule])], case(20)) == Judged("allow", "rule 1", sample=50)
+    assert reviewers([Policy(), Policy(reviewers="dora"), Policy(reviewers="eve")]) == "dora"
+    assert reviewers([Policy()]) is None
+
+
+@pytest.mark.parametrize("wrong", [{"sample": 101}, {"sample": -1}, {"reviewers": []}, {"reviewers": ""}])
+def test_what_is_no_share_and_who_is_nobody(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"sample|reviewers"):
+        Policy(**wrong)
+
+
+@pytest.mark.parametrize("action", ["require_approval", "auto_deny"])
+def test_only_what_a_rule_approves_is_shown_afterwards(action: Action) -> None:
+    with pytest.raises(ValueError, match="only what a rule approves"):
+        Rule(action=action, sample=5)
 
 
 def test_the_first_policy_that_says_so_says_how_long_to_wait() -> None:

@@ -109,3 +109,21 @@ def test_a_ladder_in_a_file() -> None:
 def test_a_ladder_that_cannot_be_climbed_is_refused(rung: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         parse(f"[[escalate]]\n{rung}\n", "p.toml")
+
+
+def test_what_is_shown_afterwards_in_a_file() -> None:
+    policy = parse('sample = 5\nreviewers = "role:audit"\n[[rules]]\naction = "auto_approve"\nsample = 0.5\n', "p.toml")
+    assert (policy.sample, policy.reviewers, policy.rules[0].sample) == (5, "role:audit", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sample = 101\n", "0 to 100 percent, not 101"),
+        ('reviewers = ""\n', "say who looks"),
+        ('[[rules]]\naction = "auto_deny"\nsample = 5\n', r"line 1: rules\[0\]: sample: only what"),
+    ],
+)
+def test_what_cannot_be_shown_so_is_refused(text: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        parse(text, "p.toml")

@@ -124,3 +124,32 @@ def test_what_a_policy_would_have_said() -> None:
         ("allow", "small", "approved", 10, False),
     ]
     assert told[1].examples == ("i_x",)
+
+
+SHOWN = [
+    call(1, reviewed="small", outcome="right"),
+    call(2, reviewed="small", outcome="wrong"),
+    call(3, reviewed="small", outcome="expired", by_person=False),
+    call(4, reviewed="grant g_1.s", outcome="right"),
+]
+
+
+def test_what_was_shown_afterwards_is_told_beside_the_rest() -> None:
+    small, grant = reporting.reviewed([*SHOWN, *ENOUGH])
+    assert (small.rule, small.shown, small.right, small.wrong, small.unseen) == ("small", 3, 1, 1, 1)
+    assert small.examples == ("i_2",)
+    assert (grant.rule, grant.shown, grant.right) == ("grant g_1.s", 1, 1)
+    assert reporting.tools(SHOWN) == []
+
+
+def test_no_rule_is_proposed_where_something_was_wrong_afterwards() -> None:
+    [found] = reporting.proposals(ENOUGH)
+    assert "lte = 20" in found.toml
+    assert [one.toml for one in reporting.proposals([*ENOUGH, *SHOWN[:1], *SHOWN[2:]])] == [found.toml]
+    assert reporting.proposals([*ENOUGH, call(5, reviewed="small", outcome="wrong")]) == []
+
+
+def test_a_policy_is_held_against_what_was_said_afterwards() -> None:
+    allow, deny = (Policy(rules=[Rule(name="r", action=action)]) for action in ("auto_approve", "auto_deny"))
+    assert [(one.outcome, one.against) for one in reporting.tried(allow, SHOWN)] == [("wrong", True), ("right", False)]
+    assert [(one.outcome, one.against) for one in reporting.tried(deny, SHOWN)] == [("right", True), ("wrong", False)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx2
 import msgspec
 import pytest
 from tests.acceptance.cluster import Cluster
@@ -75,6 +76,38 @@ async def test_policy(store_url: str) -> None:
         session = await h.start("files", input={"do": "delete", "path": "/a"})
         await session.approve(await session.wait_interrupt())
         assert await result(session) == "deleted /a"
+
+
+async def test_grant(store_url: str) -> None:
+    module = example("grant")
+    async with harness(module.app, url=store_url) as h:
+        session = await h.start("support", message="refund them")
+        await session.answer(await session.wait_interrupt(), module.ALWAYS)
+        ask = await session.wait_interrupt()
+        assert ask.input == {"order": "A-3", "amount": 500}
+        await session.deny(ask)
+        assert await result(session) == ["done by person", "done by policy", "denied by person"]
+
+
+async def test_budget(store_url: str) -> None:
+    module = example("budget")
+    async with harness(module.app, url=store_url) as h:
+        session = await h.start("support", message="refund them")
+        ask = await session.wait_interrupt()
+        assert (ask.input["order"], h.executions(module.refund)) == ("A-3", 2)
+        assert "has used 80 of 100; this call would take 40" in (ask.message or "")
+        await session.deny(ask)
+        assert await result(session) == ["done", "done", "denied"]
+
+
+async def test_sampling(store_url: str) -> None:
+    async with harness(example("sampling").app, url=store_url) as h:
+        session = await h.start("support", input={"order": "A-1", "amount": 50})
+        assert await result(session) == "refunded 50 for A-1"
+        ask = await session.wait_interrupt()
+        assert ask.input["context"]["output"] == "refunded 50 for A-1"
+        wrong = {"selected": ["wrong"], "text": "It was returned."}
+        assert (await session.answer(ask, wrong, by="dora", roles=("audit",))).outcome == "won"
 
 
 async def test_edit(store_url: str) -> None:
@@ -291,6 +324,22 @@ async def test_inbox(cluster: Cluster) -> None:
     answered = await module.approve_all(address(cluster), cluster.token("bob"), "refund")
     assert answered == ["won"] * 3
     assert await module.approve_all(address(cluster), cluster.token("bob"), "refund") == []
+
+
+async def test_feedback(cluster: Cluster) -> None:
+    module = example("feedback")
+    async with device(cluster) as alice:
+        session = await alice.start("refunds")
+        ask = await session.wait_interrupt()
+        await session.approve(ask.id)
+        should_be = {"order_id": "A-17", "amount": 160}
+        await module.correct(address(cluster), cluster.token("alice"), session.id, ask.id, should_be)
+    headers = {"Authorization": f"Bearer {cluster.token('alice')}"}
+    async with httpx2.AsyncClient(base_url=address(cluster), headers=headers) as rest:
+        told = (await rest.get(f"/v1/sessions/{session.id}/feedback?context=true")).json()
+    [said] = told["feedback"]
+    assert (said["labels"], said["correction"]) == (["too much"], should_be)
+    assert said["context"]["input"]["amount"] == 200
 
 
 # Several at once, and in between.

@@ -187,8 +187,11 @@ async def test_what_a_device_runs_is_seen_there(store_url: str) -> None:
     async with harness(app_of(sampling(), pay), url=store_url) as h:
         session = await h.start("support", message="70")
         await session.answer(await session.wait_interrupt(kind="client_tool"), {"output": "paid"})
-        await session.wait_finished()
+        turn = await session.wait_finished()
         assert await shown(session) == []
+        [operation] = (await h.door.operations(turn.id)).values()
+        assert operation.judged is not None
+        assert operation.judged.sample is None
 
 
 async def test_who_may_say_it(store_url: str) -> None:

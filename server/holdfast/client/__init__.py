@@ -18,6 +18,7 @@ from holdfast.client.handlers import Handler, ToolCall
 from holdfast.client.link import Token
 from holdfast.client.running import Ran
 from holdfast.client.session import Session
+from holdfast.core.feedback import Target
 from holdfast.protocol.frames import (
     Answered,
     AnswerItem,
@@ -43,6 +44,7 @@ __all__ = [
     "Renewed",
     "Seen",
     "Session",
+    "Target",
     "Token",
     "ToolCall",
     "ToolUpdate",

@@ -13,5 +13,5 @@ does), `turns` (the table of a turn's life), `commit` (what becomes true togethe
     time            deadlines, ladders, escalation, schedules
     outside         notices
     the trail       audit, entries, chain, verifying, exporting
-    looking back    traces, feedback, reporting
+    looking back    traces, feedback, sampling, reviews, reporting
 """

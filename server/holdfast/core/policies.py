@@ -119,7 +119,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_share(self.sample)
-        if self.reviewers is not None and not any(roles_and_subjects(self.reviewers)):
+        if self.reviewers is not None and not _names_somebody(self.reviewers):
             raise ValueError("reviewers: say who looks, such as 'role:audit'")
         if self.default is not None and self.default not in get_args(Action):
             raise ValueError(f"default: {self.default!r} is none of {', '.join(get_args(Action))}")
@@ -239,6 +239,11 @@ def compared(policies: Sequence[Policy], tool: str) -> tuple[tuple[str, ...], ..
     """Which arguments of this tool the rules compare with those approved before: one entry for each way."""
     matches = [rule.match for policy in policies for rule in policy.rules if named(rule.match.tool, tool)]
     return tuple(dict.fromkeys(match.compared for match in matches if match.compared is not None))
+
+
+def _names_somebody(names: str | list[str]) -> bool:
+    roles, subjects = roles_and_subjects(names)
+    return bool(roles or subjects) and all((*roles, *subjects))
 
 
 def _each_its_own(what: str, names: list[str]) -> None:

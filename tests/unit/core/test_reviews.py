@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from holdfast.core import decisions, feedback, reviews
 from holdfast.core.commit import Commit
+from holdfast.core.deadlines import Deadline
 from holdfast.core.errors import BadInput, LimitReached
 from holdfast.core.events import InterruptClosed
 from holdfast.core.feedback import COMMENT_MAX, FEEDBACK_MAX, Feedback, FeedbackBook, Target
@@ -61,8 +62,8 @@ def test_one_commit_holds_all_of_it() -> None:
     assert asked == record()
     assert book == replace(BOOK, reviews=("i_0.s", shown.id))
     assert (commit.inbox_add, commit.notices) == ([shown.id], [])
-    [deadline], [entry] = commit.set_deadlines, commit.audit
-    assert (deadline.kind, deadline.about, deadline.at_ms) == ("expire", shown.id, 10 + reviews.REVIEW_MS)
+    assert commit.set_deadlines == [Deadline("expire", shown.id, 10 + reviews.REVIEW_MS)]
+    [entry] = commit.audit
     assert (entry.action, entry.rule, entry.operation) == ("interrupt.opened", "small", "tool:pay:1")
 
 

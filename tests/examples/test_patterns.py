@@ -328,15 +328,15 @@ async def test_inbox(cluster: Cluster) -> None:
 
 async def test_feedback(cluster: Cluster) -> None:
     module = example("feedback")
-    async with device(cluster) as alice:
-        session = await alice.start("refunds")
-        ask = await session.wait_interrupt()
-        await session.approve(ask.id)
-        should_be = {"order_id": "A-17", "amount": 160}
-        await module.correct(address(cluster), cluster.token("alice"), session.id, ask.id, should_be)
+    phone = await cluster.device()
+    session = await phone.start("refunds")
+    ask = await phone.interrupt(session=session)
+    await phone.answer(ask, {"approved": True})
+    should_be = {"order_id": "A-17", "amount": 160}
+    await module.correct(address(cluster), cluster.token("alice"), session, ask["id"], should_be)
     headers = {"Authorization": f"Bearer {cluster.token('alice')}"}
     async with httpx2.AsyncClient(base_url=address(cluster), headers=headers) as rest:
-        told = (await rest.get(f"/v1/sessions/{session.id}/feedback?context=true")).json()
+        told = (await rest.get(f"/v1/sessions/{session}/feedback?context=true")).json()
     [said] = told["feedback"]
     assert (said["labels"], said["correction"]) == (["too much"], should_be)
     assert said["context"]["input"]["amount"] == 200

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.errors import Unusable
 
 if TYPE_CHECKING:
+    from holdfast.agents.ag_ui.agent import AgUiAgent, Headers
+    from holdfast.agents.foreign.pending import Asks
     from holdfast.agents.models.agent import Instructions, ModelAgent
     from holdfast.agents.models.spending import Prices
 
-__all__ = ["Prices", "llm"]
+__all__ = ["Prices", "agui", "llm"]
 
 
 def llm(
@@ -60,6 +63,41 @@ def llm(
         retries=retries,
         settings=settings,
     )
+
+
+def agui(
+    url: str,
+    *,
+    headers: Headers | None = None,
+    props: Any = None,
+    asks: Asks | None = None,
+    idempotent: bool = False,
+    silence: Duration = "2 min",
+    retries: int = 3,
+) -> AgUiAgent:
+    """An agent that speaks AG-UI over HTTP, in whatever language and framework it is written.
+
+    Args:
+        url: where it takes runs, by POST.
+        headers: sent with each run: a mapping, or a function of the turn that gives one. They are recorded nowhere.
+        props: the run's `forwardedProps`: a JSON value, or a function of the turn that gives one.
+        asks: how people are asked, by the tool's name, or the interrupt's reason; "*" is for all others.
+        idempotent: the agent does a run only once, however often it is asked for by its id. Otherwise a run in which
+            it made calls of its own is not repeated after a crash, unless an operator says so.
+        silence: without a byte for so long, the connection is taken for dead.
+        retries: of a run that the agent could not begin.
+
+    Raises:
+        Unusable: the extra `holdfast[ag-ui]` is not installed, or the address is none.
+        ValueError: `silence` is no duration.
+    """
+    try:
+        from holdfast.agents.ag_ui.agent import AgUiAgent
+        from holdfast.agents.ag_ui.posting import Where
+    except ModuleNotFoundError as error:
+        raise _missing("ag-ui", error) from error
+    where = Where(url, milliseconds(silence) / 1_000)
+    return AgUiAgent(where, headers=headers or {}, props=props, asks=asks or {}, idempotent=idempotent, retries=retries)
 
 
 def _missing(extra: str, error: ModuleNotFoundError) -> Unusable:

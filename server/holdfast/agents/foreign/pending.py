@@ -18,8 +18,9 @@ from holdfast.runtime.turn import Turn
 
 #:   approval     a tool of the framework's own: policy, then a human; the framework runs it
 #:   client_tool  a tool that runs on a device
+#:   tool         a tool that the app gave to `add_agent`: it is called here, as any other
 #:   question     in words         form   by a schema         gate   a yes or no about something that is no tool call
-PendingKind = Literal["approval", "client_tool", "question", "form", "gate"]
+PendingKind = Literal["approval", "client_tool", "tool", "question", "form", "gate"]
 
 ANYTHING = {"type": "object"}  # the schema of arguments of which nobody says more
 
@@ -65,6 +66,8 @@ class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
     options: dict[str, Any] = {}
     #: Whether the framework can take other arguments than those that it proposed.
     editable: bool = True
+    #: For how long the framework itself waits, whatever the rules say: a duration.
+    expires: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -88,9 +91,16 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
 def asked(turn: Turn, pending: Pending, asks: Asks) -> Asked[Result[Any]]:
     """The operation that has people, or a device, settle it."""
     rules = rules_for(pending.name, asks)
+    if pending.expires is not None:
+        rules: AskRules = {**rules, "expires": pending.expires}
     match pending.kind:
         case "approval":
             return turn.permit(_gated(pending, rules), pending.input, call=pending.shown)
+        case "tool" if pending.name not in turn.tools:
+            known = ", ".join(sorted(turn.tools)) or "none"
+            return turn.refuse(_gated(pending, rules), f"There is no tool {pending.name!r}. The tools are: {known}.")
+        case "tool":
+            return turn.on_device(turn.tools[pending.name], pending.input, call=pending.shown)
         case "client_tool":
             return turn.on_device(_on_device(pending, rules), pending.input, call=pending.shown)
         case "question":

@@ -1,0 +1,11 @@
+"""The agent by URL of the acceptance tests: at whatever address the environment says."""
+
+from __future__ import annotations
+
+import os
+
+from holdfast import App
+from holdfast.agents import agui
+
+app = App()
+app.add_agent("theirs", agui(os.environ["AGENT_URL"], asks={"refund": {"expires": "7 days"}}))

@@ -42,7 +42,7 @@ def agent(cluster: Cluster, *flags: str, mode: str = "auto") -> Agent:
 async def test_approved_on_a_phone(cluster: Cluster, mode: str) -> None:
     async with agent(cluster, mode=mode) as asking, person(cluster, server=1) as phone:
         names = {tool.name for tool in (await asking.list_tools()).tools}
-        assert names == {"request_approval", "ask_human", "cancel_request", "permission_prompt"}
+        assert names == {"request_approval", "ask_human", "notify", "cancel_request", "permission_prompt"}
         call = asyncio.create_task(
             asking.call_tool("request_approval", {"action": "deploy", "details": {"to": "prod"}, "id": "deploy-42"})
         )
@@ -72,6 +72,21 @@ async def test_a_question_with_options(cluster: Cluster) -> None:
         result = await call
         assert result.structured_content["selected"] == ["green"]
         assert "green, please" in result.content[0].text  # type: ignore[union-attr]
+
+
+async def test_told_to_a_phone(cluster: Cluster) -> None:
+    async with agent(cluster) as telling, person(cluster, server=1) as phone:
+        for _ in range(2):
+            told = (
+                await telling.call_tool("notify", {"text": "The build is done.", "id": "build-7"})
+            ).structured_content
+            assert told["status"] == "told"
+        board = (await phone.notify("And this.")).session
+        assert board is not None
+        session = phone.session(board)
+        await session.attach()
+        assert [placed.message.text for placed in session.state.ordered] == ["The build is done.", "And this."]
+        assert await phone.inbox() == []
 
 
 async def test_two_devices_race_for_a_permission(cluster: Cluster) -> None:

@@ -133,6 +133,21 @@ async def test_the_address_says_who_may_answer_and_how_long_a_call_waits(live: L
     assert asked["expiresAt"] - asked["openedAt"] == 3_600_000
 
 
+@BOTH
+async def test_told_and_nobody_is_asked(live: Live, mode: str) -> None:
+    given = {"text": "The build is done.", "id": "build-7"}
+    async with agent(live, mode) as telling:
+        for _ in range(2):
+            assert (await telling.call_tool("notify", given)).structured_content["status"] == "told"  # type: ignore[index]
+        refused = await telling.call_tool("notify", given | {"text": "It failed."})
+        assert refused.is_error
+        assert refused.content[0].text.endswith("(ref_reused)")  # type: ignore[union-attr]
+    await nobody_asked(live)
+    [board] = (await live.web.get("/v1/sessions")).json()["sessions"]
+    shown = (await live.web.get(f"/v1/sessions/{board['session']['id']}")).json()
+    assert [one["parts"][0]["text"] for one in shown["snapshot"]["messages"]] == ["The build is done."]
+
+
 async def test_a_server_that_goes_away_says_what_stays(live: Live) -> None:
     """A question stays, to be asked again elsewhere; a prompt knows no "later", so it is a no, and its card goes."""
     async with agent(live) as asking:

@@ -112,3 +112,14 @@ async def test_the_backlog_is_in_the_metrics(server: Web, receiver: Receiver) ->
     text = (await server.get("/metrics", by=None)).text
     assert re.search(r"^holdfast_notices_given_up 1\.0$", text, re.MULTILINE)
     assert re.search(r"^holdfast_notices_waiting 0\.0$", text, re.MULTILINE)
+
+
+async def test_told_outside_a_turn(server: Web, receiver: Receiver) -> None:
+    body = {"ref": "nightly-42", "text": "The backup is done.", "to": ["role:ops"]}
+    told, again = await server.post("/v1/notices", body), await server.post("/v1/notices", body)
+    assert (told.status_code, again.json()) == (201, told.json())
+    [request] = await receiver.wait_requests(1)
+    data = request.json["data"]
+    assert (data["text"], data["to"], data["session"]) == (body["text"], ["role:ops"], told.json()["session"])
+    assert "turn" not in data
+    assert "interrupt" not in data

@@ -191,6 +191,17 @@ class Client:
                 self.session(item.session).settled(item.interrupt)
         return results
 
+    async def notify(self, text: str, *, to: Iterable[str] = (), ref: str | None = None) -> frames.Ok:
+        """Tell people something outside any turn: it stands in the session that is returned, and needs no answer.
+
+        The same `ref` again is the same notice. `to` is whom webhooks and hooks are to give it; without it, you.
+
+        Raises:
+            BadInput, Forbidden, LimitReached: nothing was told.
+        """
+        own = new_ref(ref)
+        return cast("frames.Ok", await self.command(frames.Notify(own, text, tuple(to)), own))
+
     def handle(self, tool: str, handler: Handler) -> Callable[[], None]:
         """Run the calls of a client tool here, in all attached sessions; returns its off.
 

@@ -11,7 +11,7 @@ does), `turns` (the table of a turn's life), `commit` (what becomes true togethe
     who answers     voting, claiming, people, deputies, absences
     rules           policies, policy_text, matching, conditions, approval, standing, grants, budgets, unseen
     time            deadlines, ladders, escalation, schedules
-    outside         notices
+    outside         notices, board
     the trail       audit, entries, chain, verifying, exporting
     looking back    traces, feedback, sampling, reviews, reporting
 """

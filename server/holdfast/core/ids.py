@@ -44,6 +44,11 @@ def gate_session_id(subject: str, gate: str) -> SessionId:
     return SessionId("g_" + _digest("gate-session", subject, gate, length=24))
 
 
+def board_id(subject: str, number: int) -> SessionId:
+    """The session that is the board of `subject`, the first, second, third … that they have."""
+    return SessionId("b_" + _digest("board", subject, str(number), length=24))
+
+
 def gate_turn_id(session: str, gate: str) -> TurnId:
     """The turn of the gate that is called `gate` in `session`."""
     return TurnId(f"t_{_digest('gate', session, gate)}.{session}")

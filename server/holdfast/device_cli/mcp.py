@@ -88,5 +88,8 @@ class DeviceDesk:
     async def decision(self, shown: GateShown) -> Decision:
         return await self._device.gate(shown.interrupt.id).wait()
 
+    async def notify(self, frame: frames.Notify) -> None:
+        await self._device.command(frame, frame.ref)
+
     async def withdraw(self, shown: GateShown) -> None:
         await self._device.gate(shown.interrupt.id).cancel()

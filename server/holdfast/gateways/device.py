@@ -26,6 +26,7 @@ from holdfast.commands import (
     feedback,
     gating,
     leaving,
+    notifying,
     patching,
     sending,
     starting,
@@ -72,6 +73,7 @@ COMMANDS: dict[type[frames.Frame], Callable[[Backend, Principal, Any, str], Awai
     frames.Branch: branching.switch,
     frames.Handback: taking_over.hand_back,
     frames.Feedback: feedback.give,
+    frames.Notify: notifying.notify,
 }
 
 #: What a device claims is soon free when its connection is gone.

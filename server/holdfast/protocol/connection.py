@@ -20,7 +20,7 @@ from holdfast.core.identity import Principal
 from holdfast.core.ids import gate_session_id, session_id
 from holdfast.protocol import close_codes, frames
 from holdfast.protocol.close_codes import CloseCode
-from holdfast.protocol.frames import AnswerMany, Attach, Detach, DeviceFrame, Gate, Hello, Ping, Start
+from holdfast.protocol.frames import AnswerMany, Attach, Detach, DeviceFrame, Gate, Hello, Notify, Ping, Start
 from holdfast.protocol.limits import Limits
 
 Command: TypeAlias = DeviceFrame
@@ -166,6 +166,8 @@ def _lane(frame: DeviceFrame, principal: Principal) -> str:
             return sessions.pop() if len(sessions) == 1 else ""
         case Gate():
             return frame.session or gate_session_id(principal.subject, frame.id)
+        case Notify():
+            return "notices"  # one person's, of one board: in their order
         case Hello() | Ping():
             return ""
         case _:

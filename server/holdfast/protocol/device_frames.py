@@ -205,6 +205,15 @@ class Feedback(Frame, frozen=True, tag="feedback"):
     correction: Any = None
 
 
+class Notify(Frame, frozen=True, tag="notify"):
+    """What people are told outside any turn. It stands on the board of who tells it."""
+
+    ref: str
+    text: str
+    #: Whom targets are to give it; empty: who tells it.
+    to: tuple[str, ...] = ()
+
+
 DeviceFrame = (
     Hello
     | Start
@@ -227,4 +236,5 @@ DeviceFrame = (
     | Branch
     | Continue
     | Feedback
+    | Notify
 )

@@ -28,6 +28,7 @@ GOOD: list[dict[str, Any]] = [
     {"type": "answer", "ref": "r", "session": "s", "interrupt": "i", "status": "resolved", "payload": None},
     {"type": "update", "ref": "r", "session": "s", "updates": []},
     {"type": "cancel", "ref": "r", "session": "s"},
+    {"type": "notify", "ref": "r", "text": "Done.", "to": ["role:ops"]},
     {"type": "ping"},
     {"type": "patch", "ref": "r", "session": "s", "patch": [{"op": "remove", "path": "/a"}], "version": 3},
     {"type": "gate", "ref": "r", "id": "deploy-42", "name": "deploy", "payload": None, "expires": "2 h"},

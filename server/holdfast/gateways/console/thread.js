@@ -61,6 +61,7 @@ const item = (message, interrupts, author) => {
 const personOf = ({ role, metadata }, principal) => {
   const { id, name } = metadata?.by ?? {};
   const who = !id || id === principal()?.subject ? "You" : (name ?? id);
+  if (metadata?.notice) return `${who} · a notice`;
   if (role === "assistant") return `${who} · in the agent’s place`;
   return metadata?.steers ? `${who} · for what was going on` : who;
 };

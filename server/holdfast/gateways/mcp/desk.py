@@ -63,6 +63,10 @@ class Desk(Protocol):
         """
         ...
 
+    async def notify(self, frame: frames.Notify) -> None:
+        """Tell it. Raises as the command does."""
+        ...
+
     async def withdraw(self, shown: GateShown) -> None:
         """Take it back, if nobody was faster."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from holdfast.commands import cancelling, gating
+from holdfast.commands import cancelling, gating, notifying
 from holdfast.core.errors import Draining, NotImplementedYet, TokenExpired
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Decision
@@ -40,6 +40,9 @@ class ServerDesk:
                 await watch.changed(LOOK_S)
                 shown = await self.read(shown.interrupt.id)
         return shown.decision
+
+    async def notify(self, frame: frames.Notify) -> None:
+        await notifying.notify(self._services.backend, self._principal, frame, VIA)
 
     async def withdraw(self, shown: GateShown) -> None:
         frame = frames.Cancel(new_ref(), shown.session, shown.interrupt.turn)

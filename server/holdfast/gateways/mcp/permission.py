@@ -59,19 +59,21 @@ async def permitted(desk: Desk, terms: Terms, sent: PermissionPrompt, progress: 
         metadata={"tool_name": sent.tool_name},
     )
     try:
-        shown = await desk.request(frame)
-        return _answer(sent, shown, await _awaited(desk, shown, progress))
+        shown, decision = await _asked(desk, frame, progress)
     except HoldfastError as error:
         return Deny(f"Nobody could be asked: {error}")
+    return _answer(sent, shown, decision)
 
 
-async def _awaited(desk: Desk, shown: GateShown, progress: Progress) -> Decision | None:
+async def _asked(desk: Desk, frame: frames.Gate, progress: Progress) -> tuple[GateShown, Decision | None]:
     try:
-        return await waited(desk, shown, None, progress)
+        shown = await desk.request(frame)
+        return shown, await waited(desk, shown, None, progress)
     except (anyio.get_cancelled_exc_class(), HoldfastError):
         # Nobody waits for the answer any more, so nobody is to be asked.
         with anyio.move_on_after(WITHDRAW_S, shield=True):
-            await desk.withdraw(shown)
+            # Under the same ref it is the same: it may not be known whether it was asked.
+            await desk.withdraw(await desk.request(frame))
         raise
 
 

@@ -53,11 +53,18 @@ class CancelRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: GateId
 
 
+class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Tell a person something that needs no answer: that a long task is done, or what came out of it."""
+
+    text: Text
+    id: GateId | None = None
+
+
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the agent is told."""
 
     id: str
-    #: open, or how it was closed.
+    #: open, or how it was closed; told, if nothing was asked.
     status: str
     #: The same in words. Only a person's yes reads as a yes.
     message: str
@@ -108,10 +115,17 @@ async def cancel_request(desk: Desk, terms: Terms, sent: CancelRequest, progress
     return told(sent.id, shown.interrupt, shown.decision)
 
 
+async def notify(desk: Desk, terms: Terms, sent: Notify, progress: Progress) -> Told:  # noqa: ARG001
+    own_id = sent.id or new_ref()
+    await desk.notify(frames.Notify(own_id, sent.text, _names(terms)))
+    return Told(own_id, "told", "It was told. Nobody is asked to answer.")
+
+
 #: By name. What each is for stands in the docstring of its arguments.
 TOOLS: dict[str, tuple[type[msgspec.Struct], Handler]] = {
     "request_approval": (RequestApproval, request_approval),
     "ask_human": (AskHuman, ask_human),
+    "notify": (Notify, notify),
     "cancel_request": (CancelRequest, cancel_request),
 }
 
@@ -133,6 +147,13 @@ def told(gate: str, shown: Interrupt, decision: Decision | None) -> Told:
     said = ", ".join([*(selected or ()), *([text] if text else ())])
     message = f"{message} The answer: {said}" if said else message
     return Told(gate, decision.status, message, None, body.get("reason"), selected, text, by)
+
+
+def _names(terms: Terms) -> tuple[str, ...]:
+    """Those who would be asked, as targets of notices know them. None: whose token it is."""
+    if terms.approvers is None:
+        return ()
+    return (*(f"role:{role}" for role in terms.approvers.roles), *terms.approvers.subjects)
 
 
 async def _settled(desk: Desk, terms: Terms, frame: frames.Gate, progress: Progress) -> Told:

@@ -1,11 +1,20 @@
-"""Notices over REST: those that were given up, for operators."""
+"""Notices over REST: telling one, and those that were given up, for operators."""
 
 from __future__ import annotations
 
 import msgspec
 
-from holdfast.commands import notices
-from holdfast.gateways.rest.exchange import Exchange, Reply
+from holdfast.commands import notices, notifying
+from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
+from holdfast.protocol.frames import Notify
+
+
+class NewNotice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What people are told, and whom targets are to give it: without `to`, whoever's token it is."""
+
+    text: str
+    to: list[str] = []
+    ref: str | None = None
 
 
 class NewReplay(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -13,6 +22,12 @@ class NewReplay(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ids: list[str] | None = None
     ref: str | None = None
+
+
+async def notify(exchange: Exchange) -> Reply:
+    body: NewNotice = exchange.body
+    frame = Notify(exchange.ref, body.text, tuple(body.to))
+    return Reply(await notifying.notify(exchange.backend, exchange.principal, frame, VIA), 201)
 
 
 async def dead(exchange: Exchange) -> Reply:

@@ -256,6 +256,14 @@ ROUTES: tuple[Route, ...] = (
         replies={201: Link},
     ),
     Route(
+        method="POST",
+        path="/v1/notices",
+        handler=notices.notify,
+        summary="Tell people something outside any turn. Nobody is asked anything.",
+        body=notices.NewNotice,
+        replies={201: Ok},
+    ),
+    Route(
         method="GET",
         path="/v1/notices/dead",
         handler=notices.dead,

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
 
 import pytest
+import structlog
 from hypothesis import settings
 from redis import Redis
 
@@ -26,6 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Chosen here and not by Hypothesis, so that it is known, and printed, before anything fails.
     if config.getoption("hypothesis_seed", None) is None:
         config.option.hypothesis_seed = str(random.randrange(2**32))
+    # As in a terminal: with their locals, the frames of an agent framework take a minute to print.
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

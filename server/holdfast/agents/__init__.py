@@ -8,12 +8,16 @@ from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.errors import Unusable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from holdfast.agents.ag_ui.agent import AgUiAgent, Headers
     from holdfast.agents.foreign.pending import Asks
     from holdfast.agents.models.agent import Instructions, ModelAgent
     from holdfast.agents.models.spending import Prices
+    from holdfast.agents.pydantic_agents.adapter import PydanticAgent
+    from holdfast.runtime.turn import Turn
 
-__all__ = ["Prices", "agui", "llm"]
+__all__ = ["Prices", "agui", "from_pydantic_ai", "llm"]
 
 
 def llm(
@@ -98,6 +102,27 @@ def agui(
         raise _missing("ag-ui", error) from error
     where = Where(url, milliseconds(silence) / 1_000)
     return AgUiAgent(where, headers=headers or {}, props=props, asks=asks or {}, idempotent=idempotent, retries=retries)
+
+
+def from_pydantic_ai(
+    agent: Any, *, deps: Callable[[Turn], Any] | None = None, asks: Asks | None = None, usage_limits: Any = None
+) -> PydanticAgent:
+    """An agent of pydantic-ai, as it is. Its deferred tools are interrupts, which any entitled device can answer.
+
+    Args:
+        agent: pydantic-ai's Agent, with its own model and tools. What `add_agent` gets as `tools` is offered to it too.
+        deps: what its tools get as `ctx.deps`, made of the turn; may be async. None: what the app's lifespan yields.
+        asks: whom to ask about which of its tools, and for how long: {"refund": {"approvers": "role:finance"}}.
+        usage_limits: pydantic-ai's UsageLimits, of one turn.
+
+    Raises:
+        Unusable: the extra `holdfast[llm]` is not installed.
+    """
+    try:
+        from holdfast.agents.pydantic_agents.adapter import PydanticAgent
+    except ModuleNotFoundError as error:
+        raise _missing("llm", error) from error
+    return PydanticAgent(agent, deps, asks or {}, usage_limits)
 
 
 def _missing(extra: str, error: ModuleNotFoundError) -> Unusable:

@@ -40,9 +40,9 @@ def to_stderr(level: str) -> None:
 
 
 def _rendered() -> list[Any]:
+    # Without locals: they hold what people wrote, and secrets. To print those of a large framework takes seconds.
     if sys.stderr.isatty():
-        return [structlog.dev.ConsoleRenderer()]
-    # Without locals: they hold what people wrote, and secrets.
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     tracebacks = structlog.processors.ExceptionRenderer(
         structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     )

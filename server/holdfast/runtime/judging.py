@@ -80,15 +80,25 @@ class Said:
         return self._said
 
 
+async def governed(x: Execution, tool: str, input: Any) -> bool:
+    """Whether the policies have a word to say about a call for which nobody else would ask."""
+    policies, case = x.environment.policies.current(), await _case(x, tool, input)
+    return by_rules(policies, case) is not None or bool(charges_of(x, case))
+
+
 async def case_of(x: Execution, call: Call[Any]) -> Case:
     """The call as rules see it; with what was approved before, if one of them asks for that."""
+    return await _case(x, call.tool, call.input)
+
+
+async def _case(x: Execution, tool: str, input: Any) -> Case:
     seen = None
-    if compared(x.environment.policies.current(), call.tool):
+    if compared(x.environment.policies.current(), tool):
         seen = (await x.environment.standings.read(x.turn.session)).seen
     requester = x.turn.requester
     return Case(
-        tool=call.tool,
-        input=call.input,
+        tool=tool,
+        input=input,
         agent=x.turn.agent,
         roles=requester.roles,
         person=requester.subject,

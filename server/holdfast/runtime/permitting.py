@@ -16,8 +16,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from holdfast.core.operations import Operation
+from holdfast.runtime.asking import Question
 from holdfast.runtime.calling import ToolCall
+from holdfast.runtime.execution import Execution
 from holdfast.runtime.results import Result
+from holdfast.runtime.tools import Tool
 
 
 class Permit(ToolCall):
@@ -25,6 +28,23 @@ class Permit(ToolCall):
 
     kind = "permit"
     default = "ask"  # the framework has stopped for a human; no setting of ours takes that back by itself
+
+    def __init__(
+        self,
+        x: Execution,
+        tool: Tool[..., Any],
+        key: str,
+        place: int,
+        call: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(x, tool, key, place, call)
+        self._metadata = metadata or {}
+
+    def _for_people(self, question: Question, operation: Operation) -> Question:
+        question = super()._for_people(question, operation)
+        shown = {**self._metadata, **(question.metadata or {})}
+        return replace(question, metadata=shown or None)
 
     async def _let_through(self, operation: Operation, *, ungated: bool = False) -> Result[Any]:
         passed = replace(operation, status="done", outcome="done", attempts=operation.attempts + 1)

@@ -26,7 +26,7 @@ from holdfast.core.errors import LimitReached
 from holdfast.core.interrupts import Decision
 from holdfast.core.operations import Failure, Operation
 from holdfast.core.turns import TurnRecord
-from holdfast.runtime import asking, stepping
+from holdfast.runtime import asking, judging, stepping
 from holdfast.runtime.asking import Question
 from holdfast.runtime.branches import was_asked_to_stop
 from holdfast.runtime.calling import FAILURE_MAX
@@ -48,11 +48,20 @@ class Segment:
         self._known = known
 
     async def effect(
-        self, tool: str, call: str, input: Any, run: Callable[[], Awaitable[Any]], *, idempotent: bool = False
+        self,
+        tool: str,
+        call: str,
+        input: Any,
+        run: Callable[[], Awaitable[Any]],
+        *,
+        idempotent: bool = False,
+        ungoverned: Callable[[], None] | None = None,
     ) -> Any:
         """Have one of the framework's tools run: recorded before and after, and given from the record the next time.
 
         `call` tells it apart in this segment. `run` gives JSON values. May be used from any task of the framework's.
+        Where a policy has a word to say about a call that nobody has permitted yet, and that was not begun before,
+        `ungoverned` is to raise what makes the framework stop for it.
 
         Raises:
             StepFailed: it failed when it ran the first time.     Exception: whatever it raises now.
@@ -61,6 +70,8 @@ class Segment:
         operation = self._operation(tool, call, input)
         if operation.status == "done":
             return _outcome(operation)
+        if ungoverned is not None and not operation.attempts and await self._governed(tool, input):
+            ungoverned()
         await self._may_begin()
         with x.branches.effect():
             started = replace(operation, status="started", attempts=operation.attempts + 1, doubt=None)
@@ -99,6 +110,9 @@ class Segment:
         operation = x.journal.operations.get(key, new)
         x.journal.same_arguments(operation, new.inputHash)
         return operation
+
+    async def _governed(self, tool: str, input: Any) -> bool:
+        return await self._x.guarded(judging.governed(self._x, tool, input))
 
     async def _may_begin(self) -> None:
         x = self._x

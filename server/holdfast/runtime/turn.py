@@ -215,21 +215,28 @@ class Turn:
         return Asked(x, "stream", name, lambda key, place: Segment(x, key, place, name, known).perform(fn, args))
 
     def permit(
-        self, tool: Tool[..., Any], values: dict[str, Any], /, *, call: str | None = None
+        self,
+        tool: Tool[..., Any],
+        values: dict[str, Any],
+        /,
+        *,
+        call: str | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> Asked[Result[None]]:
         """Have a call judged that another framework will make: policy, then a human. Nothing is run here.
 
-        `call` is the id under which it is shown already. The result says whether it may be made, and with what `input`.
+        `call` is the id under which it is shown already; `metadata` is shown with it. The result says whether it may be
+        made, and with what `input`.
         """
         x = self._x
 
         async def perform(key: str, place: int) -> Result[None]:
-            return await tracing.given(x, key, Permit(x, tool, key, place, call).perform((), values))
+            return await tracing.given(x, key, Permit(x, tool, key, place, call, metadata).perform((), values))
 
         return Asked(x, "permit", tool.name, perform)
 
-    def on_device(self, tool: Tool[..., R], values: dict[str, Any], /, *, call: str | None = None) -> Asked[Result[R]]:
-        """Call a client tool that is shown already, under the id `call`."""
+    def call_shown(self, tool: Tool[..., R], values: dict[str, Any], /, *, call: str | None) -> Asked[Result[R]]:
+        """Call a tool, of ours or on a device, that another framework wants and has shown under the id `call`."""
         x = self._x
 
         async def perform(key: str, place: int) -> Result[R]:

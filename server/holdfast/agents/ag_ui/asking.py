@@ -34,12 +34,11 @@ def pending(interrupt: Interrupt, calls: Mapping[str, Called], left: int | None 
     """
     schema, call = interrupt.response_schema, calls.get(interrupt.tool_call_id or "")
     kind = _kind(interrupt.reason, schema)
-    options = {"metadata": interrupt.metadata} if interrupt.metadata else {}
     expires = None if left is None else f"{left} ms"
     made: dict[str, Any] = {
         "id": interrupt.id,
         "message": interrupt.message,
-        "options": options,
+        "metadata": interrupt.metadata or None,
         "expires": expires,
     }
     if kind == "gate" and call is not None:

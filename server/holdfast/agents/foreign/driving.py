@@ -32,14 +32,26 @@ class Stretch:
         self.turn = turn
         self._segment, self._shown, self._asks = segment, shown, asks
 
-    async def effect(self, tool: str, call: str, input: Any, run: Callable[[], Awaitable[Any]]) -> Any:
+    async def effect(
+        self,
+        tool: str,
+        call: str,
+        input: Any,
+        run: Callable[[], Awaitable[Any]],
+        *,
+        ungoverned: Callable[[], None] | None = None,
+    ) -> Any:
         """Have one of the framework's tools run; or give what is recorded of that. `run` gives JSON values.
+
+        `ungoverned` raises what makes the framework stop for a call that a policy has a word to say about; None: the
+        call was permitted.
 
         Raises:
             StepFailed: it failed when it ran the first time.     Exception: whatever it raises now.
         """
         idempotent = rules_for(tool, self._asks).get("idempotent", False)
-        return await self._segment.effect(tool, self._shown.call_id(call), input, run, idempotent=idempotent)
+        own_id = self._shown.call_id(call)
+        return await self._segment.effect(tool, own_id, input, run, idempotent=idempotent, ungoverned=ungoverned)
 
     async def step(self, name: str, run: Callable[[], Awaitable[Any]]) -> Any:
         """Something without effects, kept for when the segment is done again. `run` gives JSON values."""
@@ -105,7 +117,9 @@ def _by_our_ids(ended: Ended, shown: Shown) -> Ended:
 def _carried(answers: Collection[Answer]) -> dict[str, Carried]:
     """The calls that the last segment left pending, by the framework's id."""
     return {
-        one.call: Carried(one.shown, settled=one.kind != "approval" or not answer.result.ok)
+        one.call: Carried(
+            one.shown, settled=one.kind in ("client_tool", "tool") or (one.kind == "approval" and not answer.result.ok)
+        )
         for answer in answers
         for one in [answer.pending]
         if one.call is not None and one.shown is not None

@@ -62,7 +62,9 @@ class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
     #: The tool call that it is about, by the framework's id; and ours, which the driver gives it.
     call: str | None = None
     shown: str | None = None
-    #: Of a question: `context`, `options`, `multiple`, `free_text`; of all but tools: `metadata`.
+    #: Shown with it.
+    metadata: dict[str, Any] | None = None
+    #: Of a question: `context`, `options`, `multiple`, `free_text`.
     options: dict[str, Any] = {}
     #: Whether the framework can take other arguments than those that it proposed.
     editable: bool = True
@@ -95,21 +97,22 @@ def asked(turn: Turn, pending: Pending, asks: Asks) -> Asked[Result[Any]]:
         rules: AskRules = {**rules, "expires": pending.expires}
     match pending.kind:
         case "approval":
-            return turn.permit(_gated(pending, rules), pending.input, call=pending.shown)
+            return turn.permit(_gated(pending, rules), pending.input, call=pending.shown, metadata=pending.metadata)
         case "tool" if pending.name not in turn.tools:
             known = ", ".join(sorted(turn.tools)) or "none"
             return turn.refuse(_gated(pending, rules), f"There is no tool {pending.name!r}. The tools are: {known}.")
         case "tool":
-            return turn.on_device(turn.tools[pending.name], pending.input, call=pending.shown)
+            return turn.call_shown(turn.tools[pending.name], pending.input, call=pending.shown)
         case "client_tool":
-            return turn.on_device(_on_device(pending, rules), pending.input, call=pending.shown)
+            return turn.call_shown(_on_device(pending, rules), pending.input, call=pending.shown)
         case "question":
-            return turn.ask(pending.message or "", **pending.options, **_waiting(rules))
+            shown = {"metadata": pending.metadata, **_waiting(rules)}
+            return turn.ask(pending.message or "", **pending.options, **shown)
         case "form":
-            return turn.form(pending.message or "", pending.schema, **pending.options, **_waiting(rules))
+            return turn.form(pending.message or "", pending.schema, metadata=pending.metadata, **_waiting(rules))
         case "gate":
-            options = {"message": pending.message, **pending.options, **_waiting(rules)}
-            return turn.gate(pending.name, pending.input, **options)
+            shown = {"message": pending.message, "metadata": pending.metadata, **_waiting(rules)}
+            return turn.gate(pending.name, pending.input, **shown)
 
 
 def rules_for(name: str, asks: Asks) -> AskRules:

@@ -1,0 +1,1 @@
+"""Agents of pydantic-ai as they are. See docs/howto/pydantic-ai.md."""

@@ -15,7 +15,11 @@ SUFFIX = os.environ.get("HOLDFAST_TEST_SUFFIX", "")
 
 def happened(call: Call[Any]) -> None:
     """The effect: one line, appended in one write."""
-    line = f"{call.tool} {call.turn} {call.idempotency_key}\n".encode()
+    noted(call.tool, call.turn, call.idempotency_key)
+
+
+def noted(*words: str) -> None:
+    line = f"{' '.join(words)}\n".encode()
     file = os.open(os.environ["HOLDFAST_TEST_EFFECTS"], os.O_WRONLY | os.O_APPEND)
     os.write(file, line)
     os.close(file)

@@ -38,6 +38,7 @@ from holdfast.gateways.mcp.http import HEADERS as MCP_HEADERS
 from holdfast.gateways.mcp.http import SESSION as MCP_SESSION
 from holdfast.gateways.mcp.http import McpEndpoint
 from holdfast.gateways.rest.exchange import Services
+from holdfast.gateways.rest.remote import Work
 from holdfast.gateways.websocket import Origins, WebSocketGateway
 from holdfast.hub.hub import Hub, HubSettings
 from holdfast.notify import webhook
@@ -45,8 +46,15 @@ from holdfast.notify.hook import HookTarget
 from holdfast.notify.router import Router
 from holdfast.notify.sender import Sender
 from holdfast.runtime.app import App
+from holdfast.runtime.execution import Environment
+from holdfast.runtime.history import Histories
 from holdfast.runtime.hooks import Hook, LinkMaker, Notice
+from holdfast.runtime.policies import Policies
+from holdfast.runtime.remote.hand import Desk
+from holdfast.runtime.remote.line import Line
+from holdfast.runtime.remote.work import RemoteWork
 from holdfast.runtime.sealer import Sealer
+from holdfast.runtime.standings import Standings
 from holdfast.runtime.sweeper import Sweeper
 from holdfast.runtime.worker import Worker
 from holdfast.settings import Settings, SettingsError, read, webhook_keys
@@ -86,20 +94,56 @@ async def opened(settings: Settings, name: str) -> AsyncGenerator[OpenStore]:
 
 @asynccontextmanager
 async def serving(settings: Settings, store: OpenStore, auth: Authenticate | None = None) -> AsyncGenerator[Server]:
-    """A server on an open store, with its hub and its sweeper. `auth` knows who is there by other means."""
+    """A server on an open store, with its hub and its sweeper. `auth` knows who is there by other means.
+
+    Raises:
+        BadInput, Unusable: the policy's file is none, or cannot be read.
+    """
     backend = Backend(store.door, store.log, store.manifests)
     hub_settings = HubSettings()
     devices = DevicesStore(store.connection, store.keys, hub_settings.presence.ttl_ms)
     async with (
+        handing_out(settings, store, backend) as work,  # first: a policy that is none is said before anything starts
         Hub(store.door, store.log, devices, store.subscription, hub_settings) as hub,
         background(Sweeper(backend).run()),
         background(sealer(settings, store).run()),
         posting(settings, store),
     ):
         drain = Drain()
-        built = application(settings, backend, hub, drain, auth)
+        built = application(settings, backend, hub, drain, auth, work)
         async with background(built.mcp.run()):
             yield Server(built.application, drain, backend)
+
+
+@asynccontextmanager
+async def handing_out(settings: Settings, store: OpenStore, backend: Backend) -> AsyncGenerator[RemoteWork]:
+    """What hands turns to workers that come over HTTP. It listens for turns once the first of them waits.
+
+    Raises:
+        BadInput, Unusable: the policy's file is none, or cannot be read.
+    """
+    policies = Policies(settings.policy)
+    environment = Environment(None, "ask", policies, backend, Standings(store.door), lambda _tool, _input: None)
+    desk = Desk(
+        store.door,
+        store.log,
+        store.manifests,
+        environment,
+        Histories(store.log),
+        settings.lease_ms,
+        settings.retain_events,
+    )
+    async with AsyncExitStack() as stack:
+
+        async def listen(woken: Callable[[bytes], None]) -> None:
+            # A lost wake-up costs a poll: there is nothing to do about a gap.
+            wake = store.subscription(lambda _, payload: woken(payload), lambda: None, name="holdfast-work-sub")
+            await wake.open()
+            stack.push_async_callback(wake.close)
+            for partition in range(store.keys.partitions):
+                await wake.subscribe(store.keys.wake_channel(partition))
+
+        yield RemoteWork(desk, Line(listen))
 
 
 @asynccontextmanager
@@ -162,7 +206,12 @@ def audit_keys(settings: Settings) -> list[bytes]:
 
 
 def application(
-    settings: Settings, backend: Backend, hub: Hub, drain: Drain, auth: Authenticate | None = None
+    settings: Settings,
+    backend: Backend,
+    hub: Hub,
+    drain: Drain,
+    auth: Authenticate | None = None,
+    work: Work | None = None,
 ) -> Built:
     """The ASGI application: `/v1/ws`, MCP, REST, what operators ask for, and the page."""
     noting = Noting(backend.directory.note)
@@ -177,6 +226,7 @@ def application(
         links=Links(settings.secret, settings.public_url) if settings.secret else None,
         hub=hub,
         drain=drain,
+        work=work,
     )
     origins = Origins(settings.origins)
     gateway = WebSocketGateway(

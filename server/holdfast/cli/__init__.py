@@ -59,7 +59,7 @@ def _listening(function: F) -> F:
 
 
 def _working(function: F) -> F:
-    """The flags of everything that runs agents."""
+    """The flags of everything that judges calls: a worker's own, and a server's for workers that come over HTTP."""
     policy = click.option("--policy", help="A TOML file of rules that decide before a human (HOLDFAST_POLICY).")
     return policy(function)
 
@@ -67,6 +67,7 @@ def _working(function: F) -> F:
 @main.command()
 @_common
 @_listening
+@_working
 def serve(**flags: Any) -> None:
     """Serve devices. Imports no code of yours; agents run in `holdfast worker`."""
     from holdfast.cli import processes

@@ -15,7 +15,9 @@
     │   ├── Conflict              conflict           true of other records than those there are
     │   │   ├── RefReused             ref_reused         this ref already named another command
     │   │   ├── GateReused            gate_reused        this id already named another gate
-    │   │   └── AlreadyExists         already_exists
+    │   │   ├── AlreadyExists         already_exists
+    │   │   ├── LeaseOver             lease_over         the turn is not this worker's any more
+    │   │   └── NumberSkipped         number_skipped     the worker's write before this one never arrived
     │   ├── UnknownAgent          unknown_agent
     │   ├── LimitReached          limit_reached
     │   └── NotImplementedYet     not_implemented
@@ -142,6 +144,18 @@ class AlreadyExists(Conflict):
     """There is one of this id already."""
 
     code = "already_exists"
+
+
+class LeaseOver(Conflict):
+    """The turn is not yours any more: another worker has it, or nobody. Stop, and write nothing more for it."""
+
+    code = "lease_over"
+
+
+class NumberSkipped(Conflict):
+    """The write with the number before this one never arrived; send that one first."""
+
+    code = "number_skipped"
 
 
 class UnknownAgent(Refused):

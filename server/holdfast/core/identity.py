@@ -9,7 +9,8 @@ import msgspec
 
 from holdfast.core.errors import Forbidden, NotFound
 
-Right = Literal["read", "send", "answer", "cancel", "mint", "admin"]
+#: `work` is a worker's: it speaks as agents do. No other right implies it.
+Right = Literal["read", "send", "answer", "cancel", "mint", "work", "admin"]
 SUBJECT_MAX = 256  # characters of a subject's name; it is part of index keys
 OPERATOR = "operator"  # the role that settles calls in doubt and blocked turns
 
@@ -50,7 +51,7 @@ class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
         )
 
     def has(self, right: Right) -> bool:
-        return right in self.can or "admin" in self.can
+        return right in self.can or ("admin" in self.can and right != "work")
 
 
 def check(principal: Principal, right: Right, session: str, members: dict[str, str]) -> None:

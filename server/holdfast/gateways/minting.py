@@ -32,7 +32,8 @@ def mint_token(
 ) -> str:
     """A token for `sub`, signed with the secret (None: `HOLDFAST_SECRET`). Give it to a device's `connect`.
 
-    `ttl` is a duration ("1 h", "7 days", a timedelta). Rights are read, send, answer, cancel, mint and admin.
+    `ttl` is a duration ("1 h", "7 days", a timedelta). Rights are read, send, answer, cancel, mint, work
+    (run turns over HTTP: for workers alone) and admin.
 
     Raises:
         ValueError: there is no secret, or the claims or the duration cannot be used.
@@ -113,9 +114,9 @@ def granted(minter: Principal, wanted: Wanted) -> Granted:
     """
     sub = wanted.sub or minter.subject
     own = sub == minter.subject
-    # For oneself all but minting; for somebody else no more than people usually may.
+    # For oneself all but minting and working; for somebody else no more than people usually may.
     usual: tuple[Right, ...] = tuple(
-        right for right in minter.can if (right != "mint" if own else right in USUAL_RIGHTS)
+        right for right in minter.can if (right not in ("mint", "work") if own else right in USUAL_RIGHTS)
     )
     wished = Granted(
         sub=sub,

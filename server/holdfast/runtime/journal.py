@@ -41,8 +41,13 @@ class Journal:
         for operation in operations.values():
             if _is_step_of_the_function(operation):
                 self._keys_at.setdefault(operation.place, set()).add(operation.key)
-        #: The last place with a record.
+        #: The last place with a record, before this run.
         self.settled = max(self._keys_at, default=0)
+
+    @property
+    def last(self) -> int:
+        """The last place with a record, by now."""
+        return max((one.place for one in self.operations.values() if _is_step_of_the_function(one)), default=0)
 
     @property
     def writing_is_settled(self) -> bool:

@@ -23,14 +23,13 @@ from holdfast.runtime import limits
 from holdfast.runtime.app import Agent
 from holdfast.runtime.calling import RESULT_MAX_BYTES
 from holdfast.runtime.execution import Environment, Execution
-from holdfast.runtime.history import Histories, beginning, events_since
-from holdfast.runtime.journal import Journal
-from holdfast.runtime.transcript import Transcript, rewinding, without_void
+from holdfast.runtime.history import Histories
+from holdfast.runtime.resuming import resume
+from holdfast.runtime.transcript import Transcript
 from holdfast.runtime.turn import Turn
 from holdfast.runtime.writer import LeaseLost, TurnWriter
 from holdfast.store import retention
 from holdfast.store.door import Door
-from holdfast.store.instructions import ERASED_MAX
 from holdfast.store.log import Log
 
 #: Why a run of the function goes no further.
@@ -150,7 +149,7 @@ class Run:
 
     async def _once(self, writer: TurnWriter) -> bool:
         """Run the function until it ends or must be dropped, and record that. True: it goes on at once."""
-        x = self._execution = await self._load(writer)
+        x = self._execution = await resume(self._environment, self._door, self._log, self._histories, writer)
         turn = Turn(x)
         x.tools = self._agent.tools
         if (hook := self._agent.on_limit) is not None:
@@ -196,7 +195,7 @@ class Run:
                 await self._ended(x, function)
             case "waiting":
                 try:
-                    await x.writer.close(lambda t, w: _waiting(t, w, x.race), ended=False, journal=x.journal)
+                    await x.writer.close(lambda t, w: waiting(t, w, x.race), ended=False, journal=x.journal)
                 except CancelledMeanwhile:
                     await self._end(x, "cancelled", who=x.turn.cancel)
                 return x.turn.status == "running"
@@ -262,29 +261,6 @@ class Run:
     ) -> Awaitable[Commit]:
         return finishing(self._door, turn, end, writer=writer, result=result, error=error, who=who)
 
-    # The beginning of each run.
-
-    async def _load(self, writer: TurnWriter) -> Execution:
-        """Everything that the store knows of the turn."""
-        turn = writer.turn
-        operations = await self._door.operations(turn.id)
-        asked = [one for op in operations.values() for one in (op.interrupt, op.doubt) if one]
-        view = await self._door.read(turn.session, turns=(turn.id,), interrupts=tuple(asked))
-        if view.session is None:
-            raise LeaseLost(f"{turn.id}: its session is gone")
-        writer.set_clock(view.now_ms)
-        await writer.look()
-        begins = turn.begins or await beginning(self._log, turn)
-        events, head = await events_since(self._log, turn.session, begins)
-        transcript, voided = without_void(turn.id, turn.message, events, operations)
-        writer.transcript = transcript
-        writer.loaded(head)
-        if voided:
-            await _rewind(writer)
-        past = await self._histories.before(turn, begins)
-        journal = Journal(turn.id, operations, view.interrupts)
-        return Execution(self._environment, view.session, writer, journal, past)
-
 
 def _raised(x: Execution, function: asyncio.Task[Any]) -> BaseException | None:
     """What the function raised by itself, if it was not ended by its hook."""
@@ -297,7 +273,8 @@ class CancelledMeanwhile(Exception):
     """Somebody cancelled the turn while it was about to wait: as a waiting one, nobody would look at it again."""
 
 
-def _waiting(turn: TurnRecord, writer: Writer, race: tuple[str, ...]) -> Commit:
+def waiting(turn: TurnRecord, writer: Writer, race: tuple[str, ...]) -> Commit:
+    """The commit that lets go of a turn. Raises CancelledMeanwhile."""
     if turn.cancel is not None:
         raise CancelledMeanwhile
     return turns.wait(turn, writer, race)
@@ -325,14 +302,6 @@ async def finishing(
     return ending.end(
         view.session, turn, following, records, end, view.now_ms, by=writer, who=who, result=result, error=error
     )
-
-
-async def _rewind(writer: TurnWriter) -> None:
-    """Take back what a worker streamed and did not live to record."""
-    event, positions = rewinding(writer.transcript)
-    erases = positions[:ERASED_MAX]
-    await writer.commit(lambda turn, by: Commit(turn.session, "rewind", by=by, events=[event], erases=erases))
-    writer.transcript.positions = [*positions[ERASED_MAX:][::-1], writer.transcript.positions[-1]]
 
 
 async def _drop(function: asyncio.Task[Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.core import schemas
 from holdfast.core.errors import BadInput
 
 
@@ -77,6 +78,40 @@ class Signature:
         if self.returns in (Any, inspect.Signature.empty):
             return None
         return _inline(msgspec.json.schema(self.returns))
+
+
+class SchemaSignature(Signature):
+    """Of what somebody else describes: its schema as it came, and arguments checked by it and given by name."""
+
+    def __init__(self, schema: dict[str, Any], output: dict[str, Any] | None = None, *, injects: bool = True) -> None:
+        """Raises BadInput: a schema is none."""
+        for one in (schema, output):
+            if one is not None:
+                schemas.usable(one)
+        self._schema, self._output = schema, output
+        self.injects = injects
+        self.names = []
+        self.returns = Any
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        if args:
+            raise BadInput("takes its arguments by name")
+        return self.check(kwargs)
+
+    def check(self, values: Any) -> dict[str, Any]:
+        schemas.check(self._schema, values, "input")
+        return values
+
+    def unpack(self, values: dict[str, Any]) -> dict[str, Any]:
+        return values
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        return self._schema
+
+    @property
+    def output_schema(self) -> dict[str, Any] | None:
+        return self._output
 
 
 def _struct(fn: Callable[..., Any], parameters: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct]:

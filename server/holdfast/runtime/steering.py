@@ -19,11 +19,11 @@ async def look(x: Execution) -> list[Message]:
     operation = x.journal.operations.get(key)
     if operation is None:
         await x.writer.look()  # whatever was acknowledged to its sender before is seen
-        operation = await _take_in(x, key) if x.turn.steering else stepping.seen(x, key, [])
+        operation = await take_in(x, key) if x.turn.steering else stepping.seen(x, key, [])
     return msgspec.convert(operation.value, list[Message])
 
 
-async def _take_in(x: Execution, key: str) -> Operation:
+async def take_in(x: Execution, key: str) -> Operation:
     """Recorded at once, with the turn that has it no more: a message is taken in exactly once."""
     said = await x.writer.said([one.message for one in x.turn.steering])
     value = msgspec.to_builtins(list(said.values()))

@@ -14,23 +14,20 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
-from msgspec.structs import replace
 
 from holdfast.commands import scheduling
 from holdfast.commands.backend import Backend
-from holdfast.core import takeover, turns
-from holdfast.core.commit import Commit
 from holdfast.core.errors import HoldfastError
-from holdfast.core.ids import session_of
-from holdfast.core.turns import LEASE_MS, TurnRecord, next_status
+from holdfast.core.turns import LEASE_MS, TurnRecord
 from holdfast.runtime.app import Agent, App
 from holdfast.runtime.execution import Environment
 from holdfast.runtime.history import Histories
 from holdfast.runtime.policies import Policies
 from holdfast.runtime.run import Run
 from holdfast.runtime.standings import Standings
+from holdfast.runtime.taking import take
 from holdfast.store.backoff import Backoff
-from holdfast.store.door import Done, Door
+from holdfast.store.door import Door
 from holdfast.store.jobs import Jobs
 from holdfast.store.log import Log
 from holdfast.store.manifests import HEARTBEAT_S, Manifests
@@ -175,27 +172,14 @@ class Worker:
             log.exception("turn not taken", turn=turn)
 
     async def _start(self, tasks: asyncio.TaskGroup, environment: Environment, own_id: str) -> None:
-        view = await self._door.read(session_of(own_id), turns=(own_id,))
-        turn = view.turns.get(own_id)
-        if turn is None or (agent := self._app.agents.get(turn.queue)) is None:
+        found = await take(self._door, own_id, lambda turn, _: turn.queue in self._app.agents, self._lease_ms)
+        if found is None:
             return
-        if next_status(turn.status, "take") is None or (turn.blocked and turn.blocked["code"] != "no_worker"):
-            await self._door.commit(Commit(turn.session, "unhint", guards=[turn], drop_jobs=[turn.job]))
-            return
-        if view.session is not None and takeover.keeps_from_running(
-            view.session, turn
-        ):  # the handback tells of it again
-            await self._door.commit(Commit(turn.session, "unhint", guards=[turn, view.session], drop_jobs=[turn.job]))
-            return
-        commit, fence = turns.take(turn, view.epoch, self._lease_ms)
-        done = await self._door.commit(commit)
-        if isinstance(done, Done):
-            taken = _as_written(next(put for put in commit.puts if isinstance(put, TurnRecord)))
-            if not turn.started:
-                taken = replace(taken, begins=done.first)  # noted with the record's next write
-            run = Run(environment, agent, self._door, self._log, self._histories, self._lease_ms, self._retain_events)
-            self._runs[own_id] = run
-            self._tasks[own_id] = tasks.create_task(self._carry(run, agent, taken, fence), name=own_id)
+        turn, fence = found
+        agent = self._app.agents[turn.queue]
+        run = Run(environment, agent, self._door, self._log, self._histories, self._lease_ms, self._retain_events)
+        self._runs[own_id] = run
+        self._tasks[own_id] = tasks.create_task(self._carry(run, agent, turn, fence), name=own_id)
 
     async def _carry(self, run: Run, agent: Agent, turn: TurnRecord, fence: Any) -> None:
         try:
@@ -247,7 +231,3 @@ class Worker:
             await asyncio.wait(list(self._tasks.values()), timeout=self._grace_s)
         for run in self._runs.values():
             run.stop(now=True)
-
-
-def _as_written(turn: TurnRecord) -> TurnRecord:
-    return replace(turn, version=turn.version + 1)

@@ -57,13 +57,15 @@ class TurnWriter:
         fence: Fence,
         transcript: Transcript,
         lease_ms: int = LEASE_MS,
+        number: int = 0,
     ) -> None:
+        """Write for `turn` under `fence`, after so many commits under it."""
         self.turn = turn
         self.transcript = transcript
         #: The run is left: an unknown outcome stays unknown.
         self.given_up = False
         self._door, self._log = door, log
-        self._fence, self._number = fence, 0
+        self._fence, self._number = fence, number
         self._lease_ms = lease_ms
         self._lock = asyncio.Lock()
         self._sending: set[asyncio.Task[Done]] = set()
@@ -79,6 +81,11 @@ class TurnWriter:
     @property
     def fence(self) -> Fence:
         return self._fence
+
+    @property
+    def number(self) -> int:
+        """Of the last commit under the fence; 0: there was none yet."""
+        return self._number
 
     def now_ms(self) -> int:
         """The store's clock, as far as it is known here."""

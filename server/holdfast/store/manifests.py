@@ -73,6 +73,11 @@ class Manifests:
             raise await self._unknown(agent)
         return versions[0]
 
+    async def of(self, queue: str) -> AgentManifest | None:
+        """What is registered under this agent@version."""
+        known = (await self._registry()).manifests.get(queue)
+        return known or (await self._registry(fresh=True)).manifests.get(queue)
+
     async def all(self) -> list[AgentManifest]:
         """Each agent, in the version that `get` gives."""
         registry = await self._registry()

@@ -47,6 +47,12 @@ def test_nobody_may_mint_or_administer_unless_told() -> None:
     assert not Principal("a").has("admin")
 
 
+def test_nobody_works_unless_told_not_even_an_admin() -> None:
+    assert Principal("w", can=("work",)).has("work")
+    for can in (Principal("a").can, ("read", "send", "answer", "cancel", "mint", "admin")):
+        assert not Principal("a", can=can).has("work")
+
+
 def test_out_of_reach_looks_like_not_there_whatever_rights_there_are() -> None:
     for principal in (Principal("eve"), Principal("eve", can=()), Principal("eve", can=("admin",))):
         with pytest.raises(NotFound):

@@ -7,12 +7,12 @@ from typing import Any, Literal, TypedDict, cast
 
 import msgspec
 
-from holdfast.agents.mcp.signature import SchemaSignature
 from holdfast.core.durations import Duration
 from holdfast.core.interrupts import Approvers, OnExpiry
 from holdfast.core.ladders import Ladder
 from holdfast.runtime.execution import Asked
 from holdfast.runtime.results import Result
+from holdfast.runtime.signatures import SchemaSignature
 from holdfast.runtime.tools import Tool, client_tool, tool
 from holdfast.runtime.turn import Turn
 

@@ -12,9 +12,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from holdfast.agents.mcp.signature import SchemaSignature
 from holdfast.core.durations import Duration, milliseconds
 from holdfast.runtime.call import Call
+from holdfast.runtime.signatures import SchemaSignature
 from holdfast.runtime.tools import Tool, ToolOptions
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from holdfast.gateways.auth import Authenticate
 from holdfast.gateways.drain import Drain
 from holdfast.gateways.links.token import Links
 from holdfast.gateways.rest.problems import other, refusal
+from holdfast.gateways.rest.remote import Work
 from holdfast.hub.hub import Hub
 from holdfast.protocol.frames import FRAME_MAX_BYTES
 
@@ -43,6 +44,8 @@ class Services(msgspec.Struct, frozen=True):
     hub: Hub | None = None
     #: The connections of this server; None: somebody else ends them.
     drain: Drain | None = None
+    #: Carries out what workers ask for; None: none come by here.
+    work: Work | None = None
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from holdfast.commands.auditing import AuditPage
 from holdfast.commands.events import EventPage
 from holdfast.commands.feedback import FeedbackPage
@@ -39,27 +35,13 @@ from holdfast.gateways.rest import (
     tokens,
     turns,
 )
-from holdfast.gateways.rest.exchange import BODY_MAX_BYTES, Handler
+from holdfast.gateways.rest.route import Route
+from holdfast.gateways.rest.work_routes import WORK_ROUTES
 from holdfast.protocol.frames import Answered, AnsweredMany, Continued, GateShown, Ok
 
 PAGED = {"cursor": "Where the page before ended: its `next`.", "limit": "Items of one page."}
 GATE = {"session": "The session in which it stands, if that is not its own."}
 REF = {"ref": "The command's id: repeating it repeats the reply, not the effect."}
-
-
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One method of one path."""
-
-    method: str
-    path: str
-    handler: Handler
-    summary: str
-    body: type[Any] | None = None
-    body_max: int = BODY_MAX_BYTES
-    #: Status → what is answered then.
-    replies: dict[int, type[Any]] = {}
-    #: Parameters of the query, and what they mean.
-    query: dict[str, str] = {}
 
 
 ANSWERED = {200: Answered, 202: Answered, 409: Answered}
@@ -473,4 +455,5 @@ ROUTES: tuple[Route, ...] = (
         handler=ai_sdk.again,
         summary="The AI SDK's resume: the reply that goes on, or the last one; 204 if there is none.",
     ),
+    *WORK_ROUTES,
 )

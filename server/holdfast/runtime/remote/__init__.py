@@ -1,0 +1,1 @@
+"""Workers in other languages: turns that are leased and written for over HTTP (docs/design/remote-workers.md)."""

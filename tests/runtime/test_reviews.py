@@ -194,6 +194,23 @@ async def test_what_a_device_runs_is_seen_there(store_url: str) -> None:
         assert operation.judged.sample is None
 
 
+async def test_what_another_framework_will_run_is_shown_when_it_is_let_pass(store_url: str) -> None:
+    app = App(policy=sampling())
+
+    @tool
+    async def pay(amount: float) -> None: ...
+
+    @app.agent("support", tools=[pay])
+    async def support(turn: Turn) -> str:
+        return (await turn.permit(pay, {"amount": 70.0})).status
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("support", message="go")
+        assert (await session.wait_finished()).result == "done"
+        [ask] = await shown(session)
+        assert ask.input["context"] == {"tool": "pay", "input": {"amount": 70.0}}
+
+
 async def test_who_may_say_it(store_url: str) -> None:
     policy = sampling(reviewers="role:audit")
     async with harness(app_of(policy), url=store_url) as h:

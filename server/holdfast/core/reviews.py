@@ -65,7 +65,7 @@ def shown_of(turn: TurnRecord, operation: Operation, tool: str, approvers: Appro
     """What is asked about a call that has ended."""
     judged = operation.judged
     assert judged is not None, "else it was not drawn"
-    message = f"{tool} ran and nobody was asked, by {judged.rule}. Was that right?"
+    message = f"{tool} was let pass without asking, by {judged.rule!r}. Was that right?"
     given = {
         "question": message,
         "options": OPTIONS,
@@ -140,6 +140,8 @@ def called(given: Any) -> dict[str, Any]:
 
 
 def _ended(operation: Operation) -> dict[str, Any]:
+    if operation.kind == "permit":  # what comes of it is for another framework to say
+        return {}
     if operation.outcome == "done":
         return _part("output", operation.value)
     return {"error": operation.reason}

@@ -33,7 +33,7 @@ from holdfast.core.interrupts import Decision, Interrupt
 from holdfast.core.operations import Failure, Operation, OperationKind
 from holdfast.core.policies import Verdict, compared
 from holdfast.core.turns import TurnRecord
-from holdfast.runtime import asking, judging, reviewing, stepping
+from holdfast.runtime import asking, judging, reviewing, stepping, tracing
 from holdfast.runtime.asking import Question
 from holdfast.runtime.backing import Backing, Overtaken
 from holdfast.runtime.branches import was_asked_to_stop
@@ -261,9 +261,16 @@ class ToolCall:
         shown = self._shown(started.input) if ungated else []
         audit = [judging.entry(self.x.turn, self.tool.name, started)] if ungated else []
         backing = await self._backing(operation)
+        review = reviewing.review(self.x, self.tool, started) if started.status == "done" else None
+
+        async def also(commit: Commit) -> None:
+            await backing.back(commit)
+            if review is not None:  # nothing more is heard of it here
+                await review(commit)
+
         try:
             await backing.reserve()
-            await self._commit("begin", started, shown, audit, also=backing.back)
+            await self._commit("begin", started, shown, audit, also=also)
         except Overtaken as overtaken:
             await backing.give_back()
             return overtaken
@@ -400,7 +407,8 @@ class ToolCall:
 
         async def nested(kind: Any, question: Question) -> Result[Any]:
             name = x.journal.name(kind, question.name, self.key)
-            return await x.nested(lambda: asking.ask(x, question, kind, name, self.place, inside=self.key))
+            result = await x.nested(lambda: asking.ask(x, question, kind, name, self.place, inside=self.key))
+            return tracing.with_trace(x, name, result)
 
         return Inside(
             cancelled=lambda: x.turn.cancel is not None,

@@ -8,6 +8,7 @@ import msgspec
 
 from holdfast.core.interrupts import Decision
 from holdfast.core.operations import Outcome
+from holdfast.core.traces import Trace
 
 R = TypeVar("R")
 
@@ -45,6 +46,8 @@ class Result(msgspec.Struct, Generic[R], frozen=True):
     input: Any = None
     #: Whether they are a human's, and not those of the call.
     edited: bool = False
+    #: What was decided about it, and by whom: as `turn.trace` tells it of the whole turn.
+    trace: Trace = Trace()
 
     @property
     def ok(self) -> bool:

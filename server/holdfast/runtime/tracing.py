@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from holdfast.core import traces
 from holdfast.core.traces import Trace
 from holdfast.runtime.execution import Execution
+from holdfast.runtime.results import Result
 
-T = TypeVar("T")
+R = TypeVar("R")
 
 
-async def given(x: Execution, key: str, under_way: Awaitable[T]) -> T:
-    """The result of an operation, noted once the function has it."""
-    result = await under_way
+async def given(x: Execution, key: str, under_way: Awaitable[Result[R]]) -> Result[R]:
+    """The result of an operation with what was decided about it, noted once the function has it."""
+    result = with_trace(x, key, await under_way)
     x.journal.given.append(key)
     return result
+
+
+def with_trace(x: Execution, key: str, result: Result[R]) -> Result[R]:
+    """The result with what was decided about its operation alone."""
+    operation = x.journal.operations.get(key)
+    return result if operation is None else replace(result, trace=traces.trace([operation], x.journal.interrupts))
 
 
 def trace(x: Execution) -> Trace:

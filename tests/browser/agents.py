@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast import App, Approval, Approvers, Call, HandOver, Remind, Turn, client_tool, tool
+from holdfast import App, Approval, Approvers, Call, HandOver, Match, Policy, Remind, Rule, Turn, client_tool, tool
 
-app = App()
+#: Small things pass, and all of them are shown afterwards.
+SMALL = Rule(name="small tips", action="auto_approve", match=Match(tool="tip"), sample=100)
+app = App(policy=Policy(rules=[SMALL]))
 
 
 def stakes(call: Call[Any]) -> Approval:
@@ -55,11 +57,24 @@ async def close_month(month: str) -> str:
     return f"Closed {month}."
 
 
+@tool
+async def tip(waiter: str, amount: float) -> str:
+    """Tip a waiter."""
+    return f"Tipped {waiter} {amount:.2f}."
+
+
 @client_tool
 async def location(accuracy: str) -> str: ...
 
 
-@app.agent("desk", tools=[pay_invoice, delete_account, refund, raise_limit, close_month, location])
+PLAIN: dict[str, tuple[Any, ...]] = {
+    "limit": (raise_limit, "C-204", 5000),
+    "close": (close_month, "October"),
+    "tip": (tip, "Ines", 4.5),
+}
+
+
+@app.agent("desk", tools=[pay_invoice, delete_account, refund, raise_limit, close_month, tip, location])
 async def desk(turn: Turn) -> None:
     """Does what the message names."""
     for name in turn.message.text.split():
@@ -69,10 +84,9 @@ async def desk(turn: Turn) -> None:
             result = await turn.call(delete_account, customer="C-204")
         elif name == "locate":
             result = await turn.call(location, "high")
-        elif name == "limit":
-            result = await turn.call(raise_limit, "C-204", 5000)
-        elif name == "close":
-            result = await turn.call(close_month, "October")
+        elif name in PLAIN:
+            called, *args = PLAIN[name]
+            result = await turn.call(called, *args)
         elif name.startswith("note-"):
             await turn.patch_state({"op": "add", "path": "/note", "value": name.removeprefix("note-")})
             continue

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from holdfast.core import reviews
 from holdfast.core.errors import BadInput, TokenExpired, Unauthenticated
 from holdfast.core.identity import By, Principal
-from holdfast.core.interrupts import Approvers, Decision, Interrupt, Vote
+from holdfast.core.interrupts import REVIEW, Approvers, Decision, Interrupt, Vote
 from holdfast.gateways.links import answers, words
 from holdfast.gateways.links.fields import fields
 from holdfast.gateways.links.token import Links, ref_of
@@ -54,6 +56,17 @@ def test_the_choices_of_a_question() -> None:
     told = asked("question", input={"question": "Which?", "context": "For the hall.", "multiple": True})
     assert words.options(told) == ([], True)
     assert words.input_of(told) == {"context": "For the hall."}
+
+
+def test_what_is_shown_afterwards() -> None:
+    given = {"question": "Right?", "options": reviews.OPTIONS, "freeText": True, "context": {"tool": "tip"}}
+    shown = Interrupt("i_1.s", "question", "s", "t_1.s", REVIEW, input=given, expiresAt=60_000)
+    assert words.options(shown) == ([("right", "Right"), ("wrong", "Wrong")], False)
+    assert words.input_of(shown) == {"context": {"tool": "tip"}}
+    assert (words.until(shown, 0) or "").endswith("then nothing comes of it")
+    said = Decision("resolved", {"selected": ["wrong"]}, By("person", "bob"), "link", 0)
+    assert words.decided(shown, said, "bob")[0].startswith("Found wrong by you")
+    assert words.decided(shown, replace(said, status="expired"), "bob")[0].startswith("Nobody looked in time")
 
 
 def test_arguments_are_shown_exactly() -> None:

@@ -2,6 +2,7 @@
 
 import { asking } from "./card.js";
 import { sentence } from "./decision.js";
+import { urgent } from "./review.js";
 
 export const announcer = (node, subject) => {
   let before;
@@ -29,7 +30,7 @@ export const announcer = (node, subject) => {
 const news = (before, now, subject) => {
   if (before.interrupts === now.interrupts && before.turn?.status === now.turn?.status) return [];
   const known = new Map(before.interrupts.map((each) => [each.id, each]));
-  const asked = now.interrupts.filter(({ id, decision }) => !known.has(id) && !decision).map(asking);
+  const asked = urgent(now.interrupts).filter(({ id, decision }) => !known.has(id) && !decision).map(asking);
   const decided = now.interrupts
     .filter(({ id, decision }) => decision && known.has(id) && !known.get(id).decision)
     .map((each) => sentence(each, subject).words);

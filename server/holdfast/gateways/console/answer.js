@@ -3,6 +3,7 @@
 import { h, set, text } from "./dom.js";
 import { button, fieldsOf, labelled } from "./fields.js";
 import { standing } from "./arguments.js";
+import { isReview, reviewForm } from "./review.js";
 import { ownVote } from "./tally.js";
 import { visible } from "./visible.js";
 
@@ -13,7 +14,7 @@ import { visible } from "./visible.js";
  * @returns {{node: Element, more: Element[], update: (interrupt: any) => void}} `more`: less common ways, for the card's foot
  */
 export const answerForm = (interrupt, answer, context) => {
-  const { node: form, more = [], update } = (FORMS[interrupt.kind] ?? unknown)(interrupt, answer, context);
+  const { node: form, more = [], update } = (isReview(interrupt) ? reviewForm : (FORMS[interrupt.kind] ?? unknown))(interrupt, answer, context);
   const mayNot = h("p", { class: "muted" });
   const node = h("div", { class: "answer" }, form, mayNot);
   return {

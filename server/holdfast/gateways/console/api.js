@@ -34,5 +34,11 @@ export const goAway = (absence) => ask("me/away", absence, "PUT");
 
 export const comeBack = () => ask("me/away", undefined, "DELETE");
 
+/** The standing permissions that are in force and that this person may see: `{grants, next?}`. @param {string} [cursor] */
+export const listGrants = (cursor) => ask(`grants?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+
+/** To have one say nothing any more. @param {string} id */
+export const revokeGrant = (id) => ask(`grants/${encodeURIComponent(id)}`, undefined, "DELETE");
+
 /** What a standing yes would have let through; gives nothing. @param {string} interrupt @param {any} grant */
 export const previewGrant = (interrupt, grant) => ask(`interrupts/${encodeURIComponent(interrupt)}/grant`, { grant });

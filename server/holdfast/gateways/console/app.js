@@ -7,10 +7,12 @@ import { continueTurn } from "./client/commands.js";
 import { awayMenu } from "./away.js";
 import { composer } from "./composer.js";
 import { h, icon, set, text } from "./dom.js";
+import { grantsMenu } from "./grants.js";
 import { inbox } from "./inbox.js";
 import { link } from "./link.js";
 import { capital, nameOf as nameOfPerson } from "./people.js";
 import { ownDevice, presence } from "./presence.js";
+import { urgent } from "./review.js";
 import { sharedState } from "./shared.js";
 import { sessionList } from "./sessions.js";
 import { takeover } from "./takeover.js";
@@ -103,7 +105,7 @@ const show = () => {
   const snapshot = session?.getSnapshot() ?? NOTHING;
   const name = isInbox ? "Inbox" : session ? nameOf(snapshot.session) : "New conversation";
   text($("title"), name);
-  const count = Math.max(waiting(snapshot), client.inbox.getSnapshot().interrupts.length);
+  const count = Math.max(waiting(snapshot), inboxed().length);
   document.title = count ? `(${count}) ${name}` : `${name} · Holdfast`;
   view.show(snapshot);
   showState(snapshot);
@@ -125,7 +127,10 @@ const show = () => {
 /** A conversation's title, or whom it is with; a gate from outside has neither. */
 const nameOf = (info) => visible(info?.title ?? "") || title(info?.agent || "Conversation");
 
-const waiting = ({ interrupts }) => interrupts.filter(({ decision, canAnswer }) => !decision && canAnswer).length;
+const waiting = ({ interrupts }) => urgent(interrupts).filter(({ decision, canAnswer }) => !decision && canAnswer).length;
+
+/** What waits for this person, in whatever session. */
+const inboxed = () => urgent(client.inbox.getSnapshot().interrupts);
 
 const banner = (connection, error) => {
   const words = bannerWords(connection, error);
@@ -177,7 +182,7 @@ const begin = async (words) => {
 };
 
 const jump = () => {
-  const card = document.querySelector(".card:not(.closed)");
+  const card = document.querySelector(".card:not(.closed, .review)");
   card?.scrollIntoView({ block: "center", behavior: "smooth" });
   card?.querySelector("h2")?.focus({ preventScroll: true });
 };
@@ -198,12 +203,13 @@ const showTakeover = takeover($("takeover"), $("take-over"), {
 });
 const showState = sharedState($("shared"));
 const asks = inbox($("inbox"), context);
+grantsMenu($("open-grants"), $("grants"), context);
 const away = awayMenu($("open-away"), $("away"), context);
-const waitingSessions = () => new Set(client.inbox.getSnapshot().interrupts.map((each) => each.session));
+const waitingSessions = () => new Set(inboxed().map((each) => each.session));
 const sessions = sessionList($("session-list"), $("no-sessions"), open, waitingSessions);
 
 client.inbox.subscribe(() => {
-  const { length } = client.inbox.getSnapshot().interrupts;
+  const { length } = inboxed();
   $("inbox-count").hidden = !length;
   text($("inbox-count"), `${length}`);
   set($("menu"), { "data-waits": length ? "" : null, "aria-label": length ? `Conversations, ${length} waiting for you` : "Conversations" });
@@ -227,6 +233,7 @@ $("share").prepend(icon("phone"));
 $("new").prepend(icon("plus"));
 $("open-inbox").prepend(icon("inbox"));
 $("open-away").prepend(icon("away"));
+$("open-grants").prepend(icon("key"));
 $("open-inbox").addEventListener("click", () => {
   open(null, true);
   asks.focus();

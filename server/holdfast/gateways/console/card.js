@@ -8,6 +8,7 @@ import { h, icon, set, text } from "./dom.js";
 import { grant } from "./grant.js";
 import { audience, countdown, ladder } from "./ladder.js";
 import { progress } from "./progress.js";
+import { isReview, seen } from "./review.js";
 import { risk, stakes } from "./stakes.js";
 import { tally } from "./tally.js";
 import { title } from "./values.js";
@@ -23,10 +24,12 @@ const ASKS = {
   in_doubt: "In doubt",
 };
 
+const asks = (interrupt) => (isReview(interrupt) ? "Done without asking" : ASKS[interrupt.kind]);
+
 /** What is asked, in a heading. */
 export const asking = (interrupt) => {
   const what = interrupt.toolName ? title(interrupt.toolName) : visible(interrupt.message ?? "");
-  return what ? `${ASKS[interrupt.kind]}: ${what}` : ASKS[interrupt.kind];
+  return what ? `${asks(interrupt)}: ${what}` : asks(interrupt);
 };
 
 /**
@@ -39,7 +42,8 @@ export const card = (first, context) => {
   const heading = h("h2", { id: `ask-${first.id}`, tabindex: "-1" });
   const note = h("p", { class: "note", role: "status" });
   const body = h("div", { class: "card-body" });
-  const node = h("section", { class: "card", "aria-labelledby": heading.id, "data-interrupt": first.id }, body);
+  const afterwards = isReview(first) ? " review" : "";
+  const node = h("section", { class: `card${afterwards}`, "aria-labelledby": heading.id, "data-interrupt": first.id }, body);
 
   const tell = (words) => text(note, visible(words));
 
@@ -73,13 +77,14 @@ export const card = (first, context) => {
   const open = () => {
     const { message, toolName, kind } = first;
     text(heading, toolName ? title(toolName) : visible(message || ASKS[kind]));
+    const whose = afterwards ? `Nothing waits for this${audience(interrupt)}.` : `${context.asker()} asks${audience(interrupt)}`;
     body.replaceChildren(
-      h("p", { class: "eyebrow" }, icon("ask"), h("span", null, ASKS[kind]), risk(first), time.node),
+      h("p", { class: "eyebrow" }, icon(afterwards ? "eye" : "ask"), h("span", null, asks(first)), risk(first), time.node),
       heading,
       message && toolName ? h("p", { class: "message-of-ask" }, visible(message)) : "",
-      text(asker, `${context.asker()} asks${audience(interrupt)}`),
-      stakes(first),
-      args.node,
+      text(asker, whose),
+      afterwards ? "" : stakes(first),
+      afterwards ? seen(first) : args.node,
       votes.node,
       climbing.node,
       looking.node,
@@ -95,11 +100,11 @@ export const card = (first, context) => {
   const close = () => {
     const { words, reason, yes } = sentence(interrupt, context.subject());
     const told = lost ? `Already ${words.charAt(0).toLowerCase()}${words.slice(1)}` : words;
-    set(node, { class: `card closed ${yes ? "yes" : "no"}` });
+    set(node, { class: `card closed${afterwards} ${yes ? "yes" : "no"}` });
     body.replaceChildren(
       h("p", { class: "decided", tabindex: "-1" }, icon(yes ? "check" : "cross"), h("span", null, h("strong", null, told), reason ? `: “${reason}”` : "")),
       lost ? h("p", { class: "note", role: "status" }, "Your answer came too late and changed nothing.") : "",
-      record(interrupt),
+      afterwards ? h("details", null, h("summary", null, "What was done"), seen(interrupt)) : record(interrupt),
     );
   };
 
@@ -107,7 +112,7 @@ export const card = (first, context) => {
     const wasOpen = !interrupt.decision;
     interrupt = next;
     for (const part of [args, form, votes, time, climbing, looking, doing, always]) part.update(next);
-    text(asker, `${context.asker()} asks${audience(next)}`);
+    if (!afterwards) text(asker, `${context.asker()} asks${audience(next)}`);
     if (next.sending) tell(navigator.onLine ? "Sending…" : "Sent when you are back online.");
     else if (/^Sen[dt]/.test(note.textContent)) tell("");
     if (next.decision && wasOpen) close();

@@ -1,6 +1,7 @@
 /** What was decided, by whom and when, in a sentence. */
 
 import { inPlaceOf, nameOf, together } from "./people.js";
+import { isReview } from "./review.js";
 import { at } from "./time.js";
 import { visible } from "./visible.js";
 
@@ -14,11 +15,18 @@ export const sentence = (interrupt, subject) => {
   const { status, payload, at: when } = interrupt.decision;
   const who = by(interrupt, subject);
   const reason = payload?.reason && visible(payload.reason);
+  if (isReview(interrupt)) return { ...verdict(interrupt, who), reason: payload?.text && visible(payload.text) };
   if (status === "expired") return { words: `Nobody answered in time, ${at(when)}: ${EXPIRED[interrupt.onExpiry ?? "deny"]}`, yes: false };
   if (status !== "resolved") return { words: `${CLOSED[status]}${who}, ${at(when)}`, reason, yes: false };
   const [verb, yes] = verbOf(interrupt.kind, payload ?? {});
   const changed = payload?.grant ? ", from now on always," : payload?.input === undefined ? "" : " with changes";
   return { words: `${verb}${changed}${who}, ${at(when)}`, reason, yes };
+};
+
+const verdict = ({ decision: { status, payload, at: when } }, who) => {
+  if (status !== "resolved") return { words: status === "expired" ? `Nobody looked in time, ${at(when)}` : `${CLOSED[status]}${who}, ${at(when)}`, yes: false };
+  const yes = payload?.selected?.[0] === "right";
+  return { words: `Found ${yes ? "right" : "wrong"}${who}, ${at(when)}`, yes };
 };
 
 const EXPIRED = { deny: "this counts as no", approve: "this counts as yes", cancel: "cancelled", escalate: "nobody was left to ask" };

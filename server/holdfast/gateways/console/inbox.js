@@ -8,6 +8,7 @@ import { button } from "./fields.js";
 import { decidedHere, sentence } from "./decision.js";
 import { h, icon, keep, set, text } from "./dom.js";
 import { capital, inWords } from "./people.js";
+import { isReview, urgent } from "./review.js";
 import { risk } from "./stakes.js";
 import { ownVote } from "./tally.js";
 import { everySecond, remaining } from "./time.js";
@@ -30,24 +31,31 @@ export const inbox = (node, context) => {
   const all = h("input", { type: "checkbox" });
   const yes = button("primary small", "Approve", () => answer(true));
   const no = button("secondary small", "Deny", () => answer(false));
-  const count = h("span", { class: "muted", role: "status" });
-  const bar = h("div", { class: "bulk", role: "group", "aria-label": "Answer several at once" }, h("label", { class: "pick" }, all, "All"), count, h("span", { class: "grow" }), yes, no);
+  const chosenCount = h("span", { class: "muted", role: "status" });
+  const bar = h("div", { class: "bulk", role: "group", "aria-label": "Answer several at once" }, h("label", { class: "pick" }, all, "All"), chosenCount, h("span", { class: "grow" }), yes, no);
   const note = h("p", { class: "note", role: "status" });
-  node.append(heading, note, bar, list);
+  const looks = h("p", { class: "muted" });
+  node.append(heading, looks, note, bar, list);
 
-  const known = () => context.client.inbox.getSnapshot().interrupts;
+  /** What somebody waits for comes first. */
+  const known = () => {
+    const { interrupts } = context.client.inbox.getSnapshot();
+    return [...urgent(interrupts), ...interrupts.filter(isReview)];
+  };
   const selectable = () => known().filter((each) => isPlain(each, context.subject()));
 
   const show = () => {
     const now = known();
     for (const id of chosen) if (!now.some((each) => each.id === id)) chosen.delete(id);
-    text(heading, now.length ? `${capital(inWords(now.length))} ${now.length > 1 ? "things wait" : "thing waits"} for you` : "Nothing waits for you");
+    const count = urgent(now).length;
+    text(heading, count ? `${capital(inWords(count))} ${count > 1 ? "things wait" : "thing waits"} for you` : "Nothing waits for you");
+    text(looks, now.length > count ? `${capital(inWords(now.length - count))} done without asking: say whether ${now.length - count > 1 ? "they were" : "it was"} right, when you have time.` : "");
     bar.hidden = selectable().length < 2;
     const open = now.map((interrupt) => ({ key: interrupt.id, interrupt, isChosen: chosen.has(interrupt.id), result: results.get(interrupt.id) }));
     const gone = [...results].filter(([id]) => !now.some((each) => each.id === id)).map(([key, result]) => ({ key, interrupt: result.interrupt, result }));
     keep(list, [...open, ...gone], (item) => ask(item, { ...context, choose, didAnswer }));
     const many = chosen.size;
-    text(count, many ? `${many} chosen` : "");
+    text(chosenCount, many ? `${many} chosen` : "");
     text(yes, many ? `Approve ${many}` : "Approve");
     text(no, many ? `Deny ${many}` : "Deny");
     for (const each of [yes, no]) set(each, { disabled: !many });
@@ -158,7 +166,7 @@ const ask = (first, context) => {
     set(node, { "data-done": Boolean(item.result) });
     pick.hidden = Boolean(item.result) || !isPlain(interrupt, context.subject());
     pick.checked = Boolean(item.isChosen);
-    words.replaceChildren(...line(standing(interrupt).input ?? ""));
+    words.replaceChildren(...line((isReview(interrupt) ? interrupt.input?.context?.input : standing(interrupt).input) ?? ""));
     text(where, context.nameOf(interrupt.session));
     result.replaceChildren(...(item.result ? told(item.result, context.subject()) : []));
     whole?.update({ ...interrupt, canAnswer: !item.result, decision: item.result?.decision });

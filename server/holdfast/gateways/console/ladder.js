@@ -2,6 +2,7 @@
 
 import { h, icon, set, text } from "./dom.js";
 import { inWords, together } from "./people.js";
+import { isReview } from "./review.js";
 import { at, everySecond, remaining } from "./time.js";
 import { visible } from "./visible.js";
 
@@ -79,7 +80,7 @@ const THEN = { deny: "it counts as no", approve: "it counts as yes", cancel: "it
 export const countdown = (first) => {
   let { expiresAt } = first;
   const { kind, onExpiry = "deny" } = first;
-  const then = kind === "in_doubt" ? "it counts as failed" : THEN[onExpiry];
+  const then = isReview(first) ? "it goes" : kind === "in_doubt" ? "it counts as failed" : THEN[onExpiry];
   const node = h("span", { class: "countdown", role: "timer" });
   const show = () => {
     const ms = expiresAt - Date.now();

@@ -9,6 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from holdfast.core.interrupts import Decision, Interrupt, Kind
+from holdfast.core.reviews import RIGHT, said
 from holdfast.core.voting import voted_on
 
 ASKS: dict[Kind, str] = {
@@ -128,6 +129,8 @@ def until(shown: Interrupt, now_ms: int) -> str | None:
     """When its time is up, and what then."""
     if shown.expiresAt is None:
         return None
+    if shown.afterwards:
+        return f"{remaining(shown.expiresAt - now_ms)} left, until {at(shown.expiresAt)}; then nothing comes of it"
     then = "it counts as failed" if shown.kind == "in_doubt" else _THEN[shown.onExpiry]
     return f"{remaining(shown.expiresAt - now_ms)} left, until {at(shown.expiresAt)}; then: {then}"
 
@@ -149,6 +152,8 @@ def at(ms: int) -> str:
 
 def decided(shown: Interrupt, decision: Decision, subject: str) -> tuple[str, bool]:
     """What was decided, by whom and when, in a sentence; and whether it was a yes."""
+    if decision.status == "expired" and shown.afterwards:
+        return f"Nobody looked in time, {at(decision.at)}", False
     if decision.status == "expired":
         return f"Nobody answered in time, {at(decision.at)}: {_EXPIRED[shown.onExpiry]}", False
     who = _by(decision, subject)
@@ -160,6 +165,9 @@ def decided(shown: Interrupt, decision: Decision, subject: str) -> tuple[str, bo
 
 
 def _verb(shown: Interrupt, decision: Decision) -> tuple[str, bool]:
+    if shown.afterwards:
+        verdict = said(decision)
+        return f"Found {verdict}", verdict == RIGHT
     if shown.kind in ("approval", "gate"):
         return ("Approved", True) if decision.body.get("approved") is True else ("Denied", False)
     if shown.kind == "form" and decision.body.get("action") != "accept":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import DESKTOP, PHONE, Desk, Device
 from tests.browser.test_cards import begin, button
 from tests.browser.test_console import card, findings
@@ -67,24 +67,22 @@ def test_permissions_that_stand_are_listed_and_revoked(desk: Desk, device: Devic
     button(card(alice), "Approve, and always allow this").click()
     expect(card(alice)).to_contain_text("from now on always")
     page = device(desk.link("alice"), size)
-    if size is PHONE:
-        page.locator("#menu").click()
-    button(page, "Standing permissions").click()
-    grants = page.locator("#grants li")
-    before = grants.count()
+    grants = opened(page, size)
     expect(grants.first).to_contain_text("Always allow refund with exactly these arguments, in this session.")
     expect(grants.first).to_contain_text("Given by you")
+    before = grants.count()
     pictured(page, size)
     grants.first.get_by_role("button", name="Revoke").click()
     expect(grants).to_have_count(before - 1)
     expect(page.locator("#announcements")).to_contain_text("It is revoked")
-    button(page, "Close").click()
+    page.reload()
+    expect(opened(page, size)).to_have_count(before - 1)
+
+
+def opened(page: Page, size: dict[str, int]) -> Locator:
+    """The permissions, in their window."""
     if size is PHONE:
-        page.locator("#menu").click(force=True)
-        page.reload()
         page.locator("#menu").click()
-    else:
-        page.reload()
     button(page, "Standing permissions").click()
-    expect(page.get_by_role("button", name="Close")).to_be_visible()
-    expect(grants).to_have_count(before - 1)
+    expect(button(page, "Close")).to_be_visible()
+    return page.locator("#grants li")

@@ -1,9 +1,11 @@
-"""Cancelling at awkward moments: whatever the function does as it is dropped, the turn ends, and has no effects."""
+"""Cancelling, while it waits, runs, streams, and at awkward moments: the turn ends, and has no effects."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
+
+from tests.runtime.tools import free, gated
 
 from holdfast import App, Call, Turn, tool
 from holdfast.core.commit import Commit
@@ -20,6 +22,107 @@ async def undo() -> str:
 async def record_of(h: Harness, session: TestSession) -> TurnRecord:
     own_id = list((await session.state()).turns)[-1]
     return (await h.door.read(session.id, turns=(own_id,))).turns[own_id]
+
+
+def tasks_of_functions() -> list[str]:
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]
+
+
+async def test_cancel_while_waiting_closes_the_card(store_url: str) -> None:
+    app = App()
+
+    @app.agent("a", tools=[gated])
+    async def agent(turn: Turn) -> str:
+        return (await turn.call(gated, "x")).status
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        ask = await session.wait_interrupt(tool=gated)
+        await session.wait_waiting()
+        await session.cancel(by="bob")
+        turn = await session.wait_finished()
+        assert turn.end == "cancelled"
+        late = await session.approve(ask)
+        assert late.outcome == "lost"
+        assert late.decision is not None
+        assert late.decision.status == "cancelled"
+        assert h.executions(gated) == 0
+
+
+async def test_cancel_while_running_records_what_is_under_way(store_url: str) -> None:
+    app, inside, go = App(), asyncio.Event(), asyncio.Event()
+
+    @tool(approval=False)
+    async def slow(call: Call[Any]) -> str:
+        inside.set()
+        await go.wait()
+        return f"cancelled: {call.cancelled}"
+
+    @app.agent("a", tools=[slow, free])
+    async def agent(turn: Turn) -> None:
+        await turn.call(slow)
+        await turn.call(free, "never")
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        await inside.wait()
+        await session.cancel()
+        run = next(iter(h._worker._runs.values()))  # type: ignore[union-attr]
+        await wait_until(lambda: run._writer.turn.cancel is not None, "the worker knows")  # type: ignore[union-attr]
+        go.set()
+        turn = await session.wait_finished()
+        assert turn.end == "cancelled"
+        assert h.executions(free) == 0
+        part = next(p for m in (await session.state()).ordered for p in m.message.parts if p["type"] == "tool-slow")
+        assert part["output"] == "cancelled: True"
+
+
+async def test_cancel_stops_a_stream(store_url: str) -> None:
+    app, closed, first = App(), asyncio.Event(), asyncio.Event()
+
+    async def model() -> Any:
+        try:
+            yield "Once "
+            first.set()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            closed.set()
+
+    @app.agent("a")
+    async def agent(turn: Turn) -> None:
+        await turn.stream("model", model)
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        await first.wait()
+        await session.cancel()
+        await asyncio.wait_for(closed.wait(), 1)
+        assert (await session.wait_finished()).end == "cancelled"
+        assert await session.text() == "Once "
+
+
+async def test_code_that_swallows_the_cancellation_changes_nothing(store_url: str) -> None:
+    app = App()
+
+    @app.agent("a", tools=[gated, free])
+    async def agent(turn: Turn) -> str:
+        try:
+            result = await turn.call(gated, "x")
+        except BaseException:  # noqa: BLE001 - as careless code does
+            await turn.write("swallowed")
+            return "swallowed"
+        finally:
+            await turn.write("")
+        return result.status
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        ask = await session.wait_interrupt(tool=gated)
+        await session.wait_waiting()
+        await session.approve(ask)
+        turn = await session.wait_finished()
+        assert (turn.end, turn.result) == ("completed", "done")
+        assert await session.text() == ""
 
 
 async def test_a_turn_cancelled_while_its_function_unwinds_does_not_wait(store_url: str) -> None:
@@ -166,10 +269,6 @@ async def test_an_operation_in_a_finally_block_leaves_no_task_behind(store_url: 
 
         await wait_for(ended, "the turn ended without waiting for the function to unwind", 3)
         await wait_until(lambda: not tasks_of_functions(), "no function is left", 1)
-
-
-def tasks_of_functions() -> list[str]:
-    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("turn ")]
 
 
 async def test_what_is_written_while_unwinding_is_not_streamed(store_url: str) -> None:

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.runtime.tools import free, gated, location
 
-from holdfast import App, Approvers, Call, StepFailed, Turn, client_tool, tool
+from holdfast import App, Approvers, Call, Turn, tool
 from holdfast.core.errors import BadInput, Forbidden
-from holdfast.testing import harness, wait_until
-
-
-@tool(approval=True)
-async def gated(name: str) -> str:
-    return f"did {name}"
-
-
-@tool(approval=False)
-async def free(name: str) -> str:
-    return f"did {name}"
-
-
-@client_tool
-async def location(accuracy: str) -> dict[str, float]: ...
+from holdfast.testing import harness
 
 
 async def test_all_waits_for_everybody(store_url: str) -> None:
@@ -77,30 +63,6 @@ async def test_asks_forms_gates_and_client_tools(store_url: str) -> None:
         assert turn.result == [["red"], {"name": "Ada"}, True, {"lat": 0.0}]
 
 
-async def test_steps_are_kept_and_fail_alike_in_every_run(store_url: str) -> None:
-    app, tried = App(), list[int]()
-
-    def broken() -> int:
-        tried.append(1)
-        raise KeyError("nothing there")
-
-    @app.agent("a", tools=[gated])
-    async def agent(turn: Turn) -> str:
-        try:
-            await turn.step("broken", broken, retries=1)
-        except StepFailed as failed:
-            message = f"{failed.type} {failed.message}"
-        result = await turn.call(gated, message)
-        return result.value
-
-    async with harness(app, url=store_url) as h:
-        session = await h.start("a", message="go")
-        await session.approve(await session.wait_interrupt(tool=gated))
-        turn = await session.wait_finished()
-        assert turn.result == "did KeyError 'nothing there'"
-        assert len(tried) == 2
-
-
 async def test_a_tool_asks_from_inside(store_url: str) -> None:
     app, prepared = App(), list[int]()
 
@@ -121,119 +83,6 @@ async def test_a_tool_asks_from_inside(store_url: str) -> None:
         await session.approve(sure)
         turn = await session.wait_finished()
         assert (turn.result, len(prepared), h.executions(careful)) == ("x done", 1, 2)
-
-
-async def test_sleeps_for_days(store_url: str) -> None:
-    app = App()
-
-    @app.agent("a")
-    async def agent(turn: Turn) -> str:
-        began = turn.now()
-        await turn.sleep("7 days")
-        return str((turn.now() - began).days)
-
-    async with harness(app, url=store_url) as h:
-        session = await h.start("a", message="go")
-        await session.wait_waiting()
-        await h.advance("6 days")
-        assert (await session.wait_waiting()).status == "waiting"
-        await h.advance("1 day")
-        assert (await session.wait_finished()).result == "7"
-
-
-async def test_a_stream_is_one_operation(store_url: str) -> None:
-    app, asked = App(), list[int]()
-
-    async def model() -> Any:
-        asked.append(1)
-        for word in ("Once ", "upon ", "a time."):
-            yield word
-
-    @app.agent("a", tools=[gated])
-    async def agent(turn: Turn) -> str:
-        text = await turn.stream("model", model)
-        await turn.call(gated, "x")
-        return text
-
-    async with harness(app, url=store_url) as h:
-        session = await h.start("a", message="go")
-        await session.approve(await session.wait_interrupt(tool=gated))
-        assert (await session.wait_finished()).result == "Once upon a time."
-        assert await session.text() == "Once upon a time."
-        assert len(asked) == 1
-
-
-async def test_cancel_while_waiting_closes_the_card(store_url: str) -> None:
-    app = App()
-
-    @app.agent("a", tools=[gated])
-    async def agent(turn: Turn) -> str:
-        return (await turn.call(gated, "x")).status
-
-    async with harness(app, url=store_url) as h:
-        session = await h.start("a", message="go")
-        ask = await session.wait_interrupt(tool=gated)
-        await session.wait_waiting()
-        await session.cancel(by="bob")
-        turn = await session.wait_finished()
-        assert turn.end == "cancelled"
-        late = await session.approve(ask)
-        assert late.outcome == "lost"
-        assert late.decision is not None
-        assert late.decision.status == "cancelled"
-        assert h.executions(gated) == 0
-
-
-async def test_cancel_while_running_records_what_is_under_way(store_url: str) -> None:
-    app, inside, go = App(), asyncio.Event(), asyncio.Event()
-
-    @tool(approval=False)
-    async def slow(call: Call[Any]) -> str:
-        inside.set()
-        await go.wait()
-        return f"cancelled: {call.cancelled}"
-
-    @app.agent("a", tools=[slow, free])
-    async def agent(turn: Turn) -> None:
-        await turn.call(slow)
-        await turn.call(free, "never")
-
-    async with harness(app, url=store_url) as h:
-        session = await h.start("a", message="go")
-        await inside.wait()
-        await session.cancel()
-        run = next(iter(h._worker._runs.values()))  # type: ignore[union-attr]
-        await wait_until(lambda: run._writer.turn.cancel is not None, "the worker knows")  # type: ignore[union-attr]
-        go.set()
-        turn = await session.wait_finished()
-        assert turn.end == "cancelled"
-        assert h.executions(free) == 0
-        part = next(p for m in (await session.state()).ordered for p in m.message.parts if p["type"] == "tool-slow")
-        assert part["output"] == "cancelled: True"
-
-
-async def test_cancel_stops_a_stream(store_url: str) -> None:
-    app, closed, first = App(), asyncio.Event(), asyncio.Event()
-
-    async def model() -> Any:
-        try:
-            yield "Once "
-            first.set()
-            await asyncio.get_running_loop().create_future()
-        finally:
-            closed.set()
-
-    @app.agent("a")
-    async def agent(turn: Turn) -> None:
-        await turn.stream("model", model)
-
-    async with harness(app, url=store_url) as h:
-        session = await h.start("a", message="go")
-        await first.wait()
-        await session.cancel()
-        await asyncio.wait_for(closed.wait(), 1)
-        assert (await session.wait_finished()).end == "cancelled"
-        assert await session.text() == "Once "
 
 
 async def test_messages_queue_behind_the_turn(store_url: str) -> None:
@@ -364,30 +213,6 @@ async def test_operations_of_tasks_of_ones_own_are_refused(store_url: str) -> No
         assert "task of your own making" in turn.error["message"]
 
 
-async def test_code_that_swallows_the_cancellation_changes_nothing(store_url: str) -> None:
-    app = App()
-
-    @app.agent("a", tools=[gated, free])
-    async def agent(turn: Turn) -> str:
-        try:
-            result = await turn.call(gated, "x")
-        except BaseException:  # noqa: BLE001 - as careless code does
-            await turn.write("swallowed")
-            return "swallowed"
-        finally:
-            await turn.write("")
-        return result.status
-
-    async with harness(app, url=store_url) as h:
-        session = await h.start("a", message="go")
-        ask = await session.wait_interrupt(tool=gated)
-        await session.wait_waiting()
-        await session.approve(ask)
-        turn = await session.wait_finished()
-        assert (turn.end, turn.result) == ("completed", "done")
-        assert await session.text() == ""
-
-
 async def test_edited_arguments_count_also_when_the_body_asks(store_url: str) -> None:
     app = App()
 
@@ -473,81 +298,6 @@ async def test_two_of_a_role_approve_edited_arguments_that_both_have_seen(store_
         turn = await session.wait_finished()
         assert turn.result == ["done", 50, {"amount": 50}]
         assert h.executions(pay) == 1
-
-
-async def test_a_long_pause_between_attempts_holds_nothing_and_outlives_the_worker(store_url: str) -> None:
-    app, tried = App(), list[int]()
-
-    def flaky() -> str:
-        tried.append(1)
-        if len(tried) < 3:
-            raise OSError("away")
-        return "there"
-
-    @app.agent("a")
-    async def agent(turn: Turn) -> str:
-        return await turn.step("fetch", flaky, retries=5, backoff="1 day")
-
-    async with harness(app, url=store_url) as h:
-        session = await h.start("a", message="go")
-        await session.wait_waiting()
-        assert len(tried) == 1
-        await h.kill_worker()
-        await h.advance("1 day")
-        await wait_until(lambda: len(tried) == 2, "the second attempt")
-        await session.wait_waiting()
-        await h.advance("1 day")  # the pause has doubled
-        assert len(tried) == 2
-        await h.advance("1 day")
-        turn = await session.wait_finished()
-        assert turn.result == "there"
-        assert (await h.door.operations(turn.id))["step:fetch:1"].attempts == 3
-
-
-async def test_retries_end_in_the_failure_of_the_last_attempt(store_url: str) -> None:
-    app, tried = App(), list[int]()
-
-    def broken() -> None:
-        tried.append(1)
-        raise OSError(f"attempt {len(tried)}")
-
-    @app.agent("a")
-    async def agent(turn: Turn) -> str:
-        try:
-            await turn.step("fetch", broken, retries=2, backoff="1 ms")
-        except StepFailed as failed:
-            return failed.message
-        return "not reached"
-
-    async with harness(app, url=store_url) as h:
-        session = await h.start("a", message="go")
-        assert (await session.wait_finished()).result == "attempt 3"
-
-
-async def test_a_sleep_until_an_instant(store_url: str) -> None:
-    app = App()
-
-    @app.agent("a")
-    async def agent(turn: Turn) -> list[str]:
-        errors = list[str]()
-        for wrong in ({}, {"duration": "1 s", "until": turn.now()}, {"until": turn.now().replace(tzinfo=None)}):
-            try:
-                await turn.sleep(**wrong)
-            except ValueError as error:
-                errors.append(str(error))
-        assert len(errors) == 3
-        began = turn.now()
-        await turn.sleep(until=began - timedelta(days=1))  # past: no wait
-        await turn.sleep(until=began + timedelta(days=9))
-        return [str((turn.now() - began).days)]
-
-    async with harness(app, url=store_url) as h:
-        session = await h.start("a", message="go")
-        await session.wait_waiting()
-        await h.advance("8 days")
-        assert (await session.wait_waiting()).status == "waiting"
-        await h.advance("1 day")
-        assert (await session.wait_finished()).result == ["9"]
 
 
 async def test_the_last_progress_stands_in_the_snapshot(store_url: str) -> None:

@@ -62,6 +62,15 @@ class Chat:
         await asyncio.gather(self._reading, return_exceptions=True)
 
 
+async def opened(script: Path, given: dict[str, Any]) -> Chat:
+    """A client of somebody else's in a process of its own: told what to do, and telling what it shows."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        "node", str(script), json.dumps(given), stdin=pipe, stdout=pipe, limit=SHOWN_MAX
+    )
+    return Chat(process)
+
+
 class Chats:
     """Chats of one scenario, all in one session unless another is named."""
 
@@ -74,11 +83,7 @@ class Chats:
         url = f"http://127.0.0.1:{self.cluster.ports[server]}/ai/chat/{agent}"
         sessions = more.pop("sessions", ["*"])
         given = {"url": url, "token": self.cluster.token(subject, sessions=sessions), "id": self.session, **more}
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            "node", str(CHAT), json.dumps(given), stdin=pipe, stdout=pipe, limit=SHOWN_MAX
-        )
-        self.open.append(Chat(process))
+        self.open.append(await opened(CHAT, given))
         return self.open[-1]
 
     async def close(self) -> None:

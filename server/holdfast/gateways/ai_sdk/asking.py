@@ -5,15 +5,15 @@ from __future__ import annotations
 from ulid import ULID
 
 from holdfast.commands import sending, starting, updating
-from holdfast.commands.attempts import present
 from holdfast.commands.backend import Backend
 from holdfast.commands.reading import folded
 from holdfast.core.errors import BadInput, NotFound
-from holdfast.core.folding import State, TurnState
+from holdfast.core.folding import State
 from holdfast.core.identity import Principal
 from holdfast.core.ids import check_session_id
-from holdfast.gateways.ai_sdk.posted import Chat, Posted, answers, find, meant, ref_of, said_alike
+from holdfast.gateways.ai_sdk.posted import Chat, Posted, answers, find, meant, said_alike
 from holdfast.gateways.ai_sdk.reply import Reply
+from holdfast.gateways.sessions import current, known, ref_of
 from holdfast.protocol.frames import Send, Start, Update
 
 VIA = "ai-sdk"
@@ -40,25 +40,15 @@ async def submit(backend: Backend, principal: Principal, agent: str, chat: Chat)
 async def resume(backend: Backend, principal: Principal, session: str) -> tuple[State, Reply] | None:
     """The reply that goes on, or was the last one, from its message's start. None: nothing was ever said."""
     state = await known(backend, principal, session)
-    turn = None if state is None else _current(state)
+    turn = None if state is None else current(state)
     return None if state is None or turn is None else (state, Reply(turn.id))
-
-
-async def known(backend: Backend, principal: Principal, session: str) -> State | None:
-    """The session as it is; None: there is none, or not for this principal. Raises Forbidden, Gone."""
-    check_session_id(session)
-    try:
-        present(await backend.door.read(session), principal, "read")
-    except NotFound:
-        return None
-    return await folded(backend, session)
 
 
 async def _say(
     backend: Backend, principal: Principal, agent: str, chat: Chat, posted: Posted, state: State | None
 ) -> str | None:
     """The turn that answers what a person says, edits, or wants answered anew."""
-    ref = ref_of(chat.id, "say", posted.id)
+    ref = ref_of("ai", chat.id, "say", posted.id)
     if state is None:
         frame = Start(ref, agent, id=chat.id, message=posted.words)
         return (await starting.start(backend, principal, frame, VIA)).turn
@@ -69,7 +59,7 @@ async def _say(
         return (await sending.send(backend, principal, Send(ref, chat.id, posted.words), VIA)).turn
     if said_alike(posted, there.message):  # it has come already, and only its reply was lost
         return there.place.turn
-    ref = ref_of(chat.id, "edit", posted.id, posted.parts)
+    ref = ref_of("ai", chat.id, "edit", posted.id, posted.parts)
     edit = Send(ref, chat.id, posted.words, replaces=there.message.id)
     return (await sending.send(backend, principal, edit, VIA)).turn
 
@@ -94,14 +84,7 @@ async def _answer(backend: Backend, principal: Principal, chat: Chat, posted: Po
     updates = answers(posted, placed.message, state)
     refusal: str | None = None
     if updates:
-        ref = ref_of(chat.id, posted.id, updates)
+        ref = ref_of("ai", chat.id, posted.id, updates)
         told = await updating.update(backend, principal, Update(ref, chat.id, updates, placed.message.id), VIA)
         refusal = next((result.error["message"] for result in told.results if result.error is not None), None)
     return Reply(placed.place.turn, posted.known, refusal)
-
-
-def _current(state: State) -> TurnState | None:
-    """The turn that runs or waits, else the one that was last."""
-    turns = sorted(state.turns.values(), key=lambda turn: turn.first)
-    going_on = [turn for turn in turns if turn.status in ("running", "waiting", "blocked")]
-    return next(iter([*going_on[:1], *turns[::-1]]), None)

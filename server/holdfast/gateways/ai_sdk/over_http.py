@@ -14,9 +14,10 @@ from starlette.responses import Response, StreamingResponse
 from holdfast.core.errors import BadRequest, NotImplementedYet
 from holdfast.core.folding import State
 from holdfast.gateways.ai_sdk import asking
-from holdfast.gateways.ai_sdk.following import Followed
+from holdfast.gateways.ai_sdk.replay import Chunk
 from holdfast.gateways.ai_sdk.reply import Reply
 from holdfast.gateways.ai_sdk.versions import Version, understood, version_of
+from holdfast.gateways.following import Followed
 from holdfast.gateways.rest.exchange import Exchange
 from holdfast.gateways.rest.streaming import HEADERS, MEDIA_TYPE
 
@@ -56,8 +57,8 @@ async def _streamed(exchange: Exchange, session: str, state: State, reply: Reply
     return StreamingResponse(_events(followed, version), media_type=MEDIA_TYPE, headers=STREAM_HEADERS)
 
 
-async def _events(followed: Followed, version: Version) -> AsyncIterator[bytes]:
-    async for chunks in followed.chunks():
+async def _events(followed: Followed[Chunk], version: Version) -> AsyncIterator[bytes]:
+    async for chunks in followed.told():
         told = [b"data: %s\n\n" % msgspec.json.encode(chunk) for chunk in chunks if understood(chunk, version)]
         yield b"".join(told) or b": quiet\n\n"
     yield b"data: [DONE]\n\n"

@@ -21,7 +21,6 @@ from holdfast.core.errors import HoldfastError, LimitReached, Unauthenticated
 from holdfast.core.folding import State
 from holdfast.core.identity import Principal
 from holdfast.gateways.ai_sdk import asking
-from holdfast.gateways.ai_sdk.following import Followed
 from holdfast.gateways.ai_sdk.posted import Chat, Trigger
 from holdfast.gateways.ai_sdk.replay import Chunk
 from holdfast.gateways.ai_sdk.reply import Reply
@@ -29,6 +28,7 @@ from holdfast.gateways.ai_sdk.versions import NEWEST, understood
 from holdfast.gateways.auth import Authenticate
 from holdfast.gateways.device import Services
 from holdfast.gateways.drain import Drain
+from holdfast.gateways.following import Followed
 from holdfast.gateways.websocket import Origins
 from holdfast.protocol.close_codes import BAD_FRAMES, FORBIDDEN_ORIGIN, SHUTDOWN, CloseCode
 
@@ -153,7 +153,7 @@ class _Connection:
         await followed.open(request.id)
         await self._say("start", request.requestId)
         sequence = 0
-        async for chunks in followed.chunks():
+        async for chunks in followed.told():
             for chunk in chunks:
                 if understood(chunk, NEWEST):
                     await self._chunk(request, sequence, chunk)

@@ -6,7 +6,6 @@ A chat sends its whole history each time. It is the chat's view, and may be old 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -91,11 +90,6 @@ def answers(posted: Posted, message: Message, state: State) -> list[ToolUpdate]:
     standing = {part["toolCallId"]: part for part in message.parts if is_tool(part)}
     calls = [part for part in posted.known.parts if is_tool(part) and part.get("toolCallId") in asked]
     return [update for part in calls for update in _answer(part, standing.get(part["toolCallId"]))]
-
-
-def ref_of(chat: str, *what: Any) -> str:
-    """The command's id: the same for the same that is asked of the same chat."""
-    return "ai-" + hashlib.sha256(msgspec.json.encode([chat, *what])).hexdigest()[:40]
 
 
 def _client_id(placed: Placed) -> object:

@@ -13,6 +13,7 @@ from holdfast.core.events import ChunkWritten, Event, MessageRewound, MessageWri
 from holdfast.core.folding import State, TurnState, fold
 from holdfast.core.messages import Message, Part, fold_chunk
 from holdfast.gateways.ai_sdk.replay import TEXTS, Chunk, asked_in, catching_up, is_tool, last_step, outcome
+from holdfast.gateways.sessions import is_waiting
 
 #: Said by us alone: an agent that says them would end the chat's message, or rename it.
 _OURS = ("start", "finish", "abort", "error")
@@ -59,7 +60,7 @@ class Reply:
                 pass
         return [*chunks, *self._if_over()]
 
-    def fail(self, text: str) -> list[Chunk]:
+    def fail(self, code: str, text: str) -> list[Chunk]:  # noqa: ARG002 - a chat knows no codes
         """The stream cannot go on; its turn may."""
         return self._end({"type": "error", "errorText": text})
 
@@ -173,7 +174,7 @@ class Reply:
 
     def _behind_what_waits(self) -> bool:
         """The chat must be free meanwhile: it may be the one that is asked."""
-        return any(one.status == "blocked" or (one.status == "waiting" and one.open) for one in self._others())
+        return any(is_waiting(one) for one in self._others())
 
     def _others(self) -> list[TurnState]:
         return [turn for turn in self._state.turns.values() if turn.id != self._turn]

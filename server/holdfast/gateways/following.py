@@ -1,4 +1,7 @@
-"""A session's events for one reply: attached by the hub as a device is, from the position where the chat asked."""
+"""A session's events for one who is told of them over HTTP or a wire of others, in that wire's own words.
+
+The hub attaches it as it does a device, from the position where its command was given.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,14 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
 from holdfast.core import events
+from holdfast.core.events import Event, UnknownEvent
 from holdfast.core.folding import State, fold, from_snapshot
 from holdfast.core.identity import Principal
-from holdfast.gateways.ai_sdk.replay import Chunk
-from holdfast.gateways.ai_sdk.reply import Reply
 from holdfast.gateways.drain import Drain
 from holdfast.hub.hub import Hub
 from holdfast.hub.subscriber import Subscriber
@@ -28,6 +30,27 @@ QUIET_S = 15.0  # proxies close what is silent for 30 or 60 s
 DRAINED_BYTES = 64 * 1024
 GOES_AWAY = "The stream ended here, the turn goes on: resume it."
 
+T = TypeVar("T")
+
+
+class Teller(Protocol[T]):
+    """Says in a wire's own words what happens in a session, until it has ended."""
+
+    @property
+    def ended(self) -> bool: ...
+
+    def begin(self, state: State) -> list[T]:
+        """How it stands; again, if what was told since cannot be gone on from. The state is the teller's from then."""
+        ...
+
+    def tell(self, seq: int, at: int, event: Event | UnknownEvent) -> list[T]:
+        """What an event adds."""
+        ...
+
+    def fail(self, code: str, text: str) -> list[T]:
+        """The stream cannot go on; its turn may."""
+        ...
+
 
 class _Frame(msgspec.Struct):
     """What is read of a frame of the hub's."""
@@ -39,6 +62,7 @@ class _Frame(msgspec.Struct):
     head: int = 0
     snapshot: dict[str, Any] | None = None
     event: msgspec.Raw = msgspec.Raw(b"null")
+    code: str = ""
     message: str = ""
 
 
@@ -46,7 +70,7 @@ _decoder = msgspec.json.Decoder(_Frame)
 
 
 class Inbound:
-    """A bounded queue, as the hub's subscribers see it; what is in it is read by one reply."""
+    """A bounded queue, as the hub's subscribers see it; what is in it is read by one stream."""
 
     def __init__(self) -> None:
         self.waiting_bytes = 0
@@ -65,7 +89,7 @@ class Inbound:
     async def drained(self) -> None:
         await self._room.wait()
 
-    def close(self, code: CloseCode) -> None:  # noqa: ARG002 - a chat knows no codes
+    def close(self, code: CloseCode) -> None:  # noqa: ARG002 - no wire of others knows our codes
         self.end()
 
     def tell_closing(self, reconnect_after_ms: int) -> None:
@@ -98,15 +122,15 @@ class Inbound:
         (self._room.set if self.waiting_bytes < DRAINED_BYTES or self._ended else self._room.clear)()
 
 
-class Followed:
-    """A reply, and the session that it follows. `open` it, then read `chunks` to the end, which closes it."""
+class Followed(Generic[T]):
+    """A teller, and the session that it tells of. `open` it, then read `told` to the end, which closes it."""
 
-    def __init__(self, hub: Hub, drain: Drain | None, principal: Principal, state: State, reply: Reply) -> None:
+    def __init__(self, hub: Hub, drain: Drain | None, principal: Principal, state: State, teller: Teller[T]) -> None:
         self._hub, self._drain, self._principal = hub, drain, principal
-        self._state, self._reply = state, reply
+        self._state, self._teller = state, teller
         self._inbound = Inbound()
         self._subscriber = Subscriber(self._inbound, Limits().queue_max_bytes)
-        #: The position up to which the chat's own command has had its effect; None: not told yet.
+        #: The position up to which the command has had its effect; None: not told yet.
         self._head: int | None = None
         self._begun = False
 
@@ -118,19 +142,19 @@ class Followed:
             self._subscriber.flush()  # the reason, which was said in this very tick
             self._inbound.end()
 
-        await self._hub.attach(self._subscriber, self._principal, Attach("ai", session, since), on_end=ended)
+        await self._hub.attach(self._subscriber, self._principal, Attach("follow", session, since), on_end=ended)
 
-    async def chunks(self) -> AsyncIterator[list[Chunk]]:
-        """What the chat is to be told, in the order of the log. Empty: nothing happened for a while."""
+    async def told(self) -> AsyncIterator[list[T]]:
+        """What is to be said, in the order of the log. Empty: nothing happened for a while."""
         expiry = self._expiry()
         try:
             with self._drain.registered(self._inbound) if self._drain is not None else nullcontext():
-                while not self._reply.ended:
+                while not self._teller.ended:
                     frames = await self._inbound.read()
                     if frames is None:
-                        yield self._reply.fail(GOES_AWAY)
+                        yield self._teller.fail("unavailable", GOES_AWAY)
                         return
-                    yield [chunk for frame in frames for chunk in self._told(frame)]
+                    yield [said for frame in frames for said in self._said(frame)]
         finally:
             if expiry is not None:
                 expiry.cancel()
@@ -140,8 +164,8 @@ class Followed:
         self._subscriber.lost()
         self._hub.leave(self._subscriber)
 
-    def _told(self, frame: _Frame) -> list[Chunk]:
-        if self._reply.ended:
+    def _said(self, frame: _Frame) -> list[T]:
+        if self._teller.ended:
             return []
         match frame.type:
             case "attached":
@@ -149,30 +173,30 @@ class Followed:
             case "event":
                 return self._event(frame)
             case "error":
-                return self._reply.fail(frame.message)
+                return self._teller.fail(frame.code, frame.message)
             case _:
                 return []
 
-    def _attached(self, frame: _Frame) -> list[Chunk]:
+    def _attached(self, frame: _Frame) -> list[T]:
         if frame.snapshot is not None:
             self._state = from_snapshot(frame.snapshot, frame.epoch, frame.seq)
             self._begun = False
         self._head = frame.head
         return self._begin()
 
-    def _event(self, frame: _Frame) -> list[Chunk]:
+    def _event(self, frame: _Frame) -> list[T]:
         event = events.decode(frame.event)
         if self._begun:
-            return self._reply.tell(frame.seq, frame.at, event)
+            return self._teller.tell(frame.seq, frame.at, event)
         fold(self._state, frame.seq, frame.at, event)
         return self._begin()
 
-    def _begin(self) -> list[Chunk]:
-        """Not before the chat's own command is seen: it would be told that it still waits."""
+    def _begin(self) -> list[T]:
+        """Not before the command is seen: whoever gave it would be told that it still waits."""
         if self._head is None or self._state.seq < self._head:
             return []
         self._begun = True
-        return self._reply.begin(self._state)
+        return self._teller.begin(self._state)
 
     def _expiry(self) -> asyncio.TimerHandle | None:
         if self._principal.expires_at_ms is None:

@@ -317,7 +317,7 @@ async def test_the_description_has_every_route_and_all_that_it_names(rest: Web) 
     served = {
         (path.path, method)
         for path in http.routes(_services(rest))
-        if isinstance(path, Path_) and path.path.startswith(("/v1/", "/ai/"))
+        if isinstance(path, Path_) and path.path.startswith(("/v1/", "/ai/", "/agui/", "/copilotkit/"))
         for method in (path.methods or set()) - {"HEAD"}
     }
     told = {(path, method.upper()) for path, ways in described["paths"].items() for method in ways}

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from holdfast.gateways.rest.problems import MEDIA_TYPE, Problem
-from holdfast.gateways.rest.routes import Route
+from holdfast.gateways.rest.route import Route
 
 _REF = "#/components/schemas/{name}"
 _IN_PATH = re.compile(r"\{(\w+)\}")

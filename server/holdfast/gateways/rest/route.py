@@ -8,6 +8,8 @@ import msgspec
 
 from holdfast.gateways.rest.exchange import BODY_MAX_BYTES, Handler
 
+REF = {"ref": "The command's id: repeating it repeats the reply, not the effect."}
+
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path."""

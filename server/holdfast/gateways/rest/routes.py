@@ -14,8 +14,6 @@ from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapsh
 from holdfast.commands.reporting import Report
 from holdfast.commands.scheduling import SchedulePage, ScheduleShown
 from holdfast.commands.workflows import GROUPS, TurnPage, WorkflowShown
-from holdfast.gateways.ai_sdk import over_http as ai_sdk
-from holdfast.gateways.ai_sdk.posted import Chat
 from holdfast.gateways.links.token import Link
 from holdfast.gateways.minting import Minted, Wanted
 from holdfast.gateways.rest import (
@@ -35,14 +33,13 @@ from holdfast.gateways.rest import (
     tokens,
     turns,
 )
-from holdfast.gateways.rest.route import Route
+from holdfast.gateways.rest.route import REF, Route
+from holdfast.gateways.rest.wires import WIRES
 from holdfast.gateways.rest.work_routes import WORK_ROUTES
 from holdfast.protocol.frames import Answered, AnsweredMany, Continued, GateShown, Ok
 
 PAGED = {"cursor": "Where the page before ended: its `next`.", "limit": "Items of one page."}
 GATE = {"session": "The session in which it stands, if that is not its own."}
-REF = {"ref": "The command's id: repeating it repeats the reply, not the effect."}
-
 
 ANSWERED = {200: Answered, 202: Answered, 409: Answered}
 
@@ -441,19 +438,6 @@ ROUTES: tuple[Route, ...] = (
         replies={200: AuditPage},
         query=audit.FILTERS | audit.MORE | PAGED,
     ),
-    Route(
-        method="POST",
-        path="/ai/chat/{agent}",
-        handler=ai_sdk.post,
-        summary="The AI SDK's DefaultChatTransport: do what a chat asks, and stream the reply.",
-        body=Chat,
-        body_max=ai_sdk.BODY_MAX_BYTES,
-    ),
-    Route(
-        method="GET",
-        path="/ai/chat/{agent}/{id}/stream",
-        handler=ai_sdk.again,
-        summary="The AI SDK's resume: the reply that goes on, or the last one; 204 if there is none.",
-    ),
+    *WIRES,
     *WORK_ROUTES,
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from holdfast.core.policies import Policy, Rule
     from holdfast.core.telling import words
     from holdfast.gateways.minting import mint_token
+    from holdfast.runtime.agent_tools import agent_tool
     from holdfast.runtime.app import App
     from holdfast.runtime.call import Call
     from holdfast.runtime.hooks import Notice
@@ -48,6 +49,7 @@ __all__ = [
     "StepFailed",
     "Tool",
     "Turn",
+    "agent_tool",
     "asgi",
     "client_tool",
     "mint_token",
@@ -78,6 +80,7 @@ _HOME = {
     "StepFailed": "runtime.results",
     "Tool": "runtime.tools",
     "Turn": "runtime.turn",
+    "agent_tool": "runtime.agent_tools",
     "asgi": "wiring",
     "client_tool": "runtime.tools",
     "mint_token": "gateways.minting",

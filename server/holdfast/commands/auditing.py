@@ -158,8 +158,8 @@ async def _with_bodies(backend: Backend, entry: AuditShown) -> AuditShown:
 
 
 def _bodies(turn: TurnRecord, shown: Interrupt, payload: Any) -> Bodies:
-    roles = turn.requester.roles
-    return Bodies(shown.kind, turn.agent, roles, shown.input, payload, shown.metadata, shown.reason)
+    agent, roles = shown.agent or turn.agent, turn.requester.roles
+    return Bodies(shown.kind, agent, roles, shown.input, payload, shown.metadata, shown.reason)
 
 
 def _check(principal: Principal) -> None:

@@ -14,6 +14,7 @@ from holdfast.core.errors import BadInput, LimitReached
 from holdfast.core.events import ChunkWritten, InterruptOpened
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Interrupt, InterruptRecord
+from holdfast.core.messages import said_by
 from holdfast.core.operations import Operation
 from holdfast.core.people import Known
 from holdfast.core.turns import TurnRecord
@@ -76,7 +77,7 @@ def opened_entry(turn: TurnRecord, shown: Interrupt, operation: Operation) -> Au
     return AuditEntry(
         "interrupt.opened",
         turn.session,
-        By("system", turn.agent),
+        By("system", shown.agent or turn.agent),
         turn=turn.id,
         interrupt=shown.id,
         tool=shown.toolName,
@@ -123,6 +124,11 @@ def timer_name(key: str) -> str:
     return f"timer {key}"
 
 
+def timed(name: str) -> str:
+    """The operation whose sleep stands under this name."""
+    return name.removeprefix("timer ")
+
+
 def opening_chunks(shown: Interrupt) -> list[dict[str, Any]]:
     """How the agent's message shows what is asked: every interrupt is a tool call in it."""
     if shown.toolCallId is None or shown.kind == "in_doubt":
@@ -135,6 +141,8 @@ def opening_chunks(shown: Interrupt) -> list[dict[str, Any]]:
     }
     if shown.kind not in ("approval", "client_tool"):
         call["dynamic"] = True
+    if shown.agent is not None:
+        call["providerMetadata"] = said_by(shown.agent)
     if shown.kind not in ("approval", "gate"):
         return [call]
     return [

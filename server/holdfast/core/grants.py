@@ -84,12 +84,13 @@ def given(
     conditions = None if wish.input is msgspec.UNSET else wish.input
     _check_input(conditions)
     scope, person = wish.scope, turn.requester.subject if wish.scope == "person" else None
-    home = ids.wide_home(scope, person or turn.agent) if scope != "session" else turn.session
+    agent = shown.agent or turn.agent
+    home = ids.wide_home(scope, person or agent) if scope != "session" else turn.session
     grant = Grant(
         id=ids.grant_id(shown.id, home),
         scope=scope,
         tool=shown.toolName,
-        agent=turn.agent,
+        agent=agent,
         person=person,
         session=turn.session,
         interrupt=shown.id,

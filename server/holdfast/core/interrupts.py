@@ -171,6 +171,8 @@ class Interrupt(msgspec.Struct, frozen=True, omit_defaults=True):
     progress: Any = None
     votes: tuple[Vote, ...] = ()
     edited: Edited | None = None
+    #: Which agent asks, where it is not the turn's own but one that this had do something.
+    agent: str | None = None
     #: Whose message caused this, where that one may not answer.
     requester: str | None = None
     metadata: dict[str, Any] | None = None

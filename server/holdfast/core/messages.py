@@ -68,6 +68,21 @@ def fold_chunk(message: Message, chunk: Chunk) -> None:
         rule.fold(message, chunk)
 
 
+def said_by(agent: str) -> dict[str, Any]:
+    """The metadata of a part that is of an agent which the message's own agent had do something."""
+    return {"holdfast": {"agent": agent}}
+
+
+def speaker(part: Part) -> str | None:
+    """The agent that a part is of, if it is not the message's own."""
+    for name in ("providerMetadata", "callProviderMetadata"):
+        given = part.get(name)
+        own: Any = given.get("holdfast") if _is_object(given) else None
+        if _is_object(own) and isinstance(own.get("agent"), str):
+            return own["agent"]
+    return None
+
+
 def interrupted(message: Message) -> None:
     """Close what still streams, in place, because the turn ended in the middle of the message.
 

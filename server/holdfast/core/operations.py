@@ -16,7 +16,7 @@ OPERATIONS_CEILING = 10_000  # a turn, whatever its hook grants: all of it is re
 OPERATIONS_MAX_BYTES = 8 * 1024 * 1024  # a turn, all operations together
 
 #: What an author asked for. `text` is what the agent wrote between two others; `first` is which of several won;
-#: `permit` is a tool call that another framework makes, once it is let pass.
+#: `permit` is a tool call that another framework makes, once it is let pass; `agent` is what another agent does.
 OperationKind = Literal[
     "tool",
     "client_tool",
@@ -33,6 +33,7 @@ OperationKind = Literal[
     "schedule",
     "limit",
     "permit",
+    "agent",
 ]
 #:   waiting   an interrupt or a deadline is open for it, or was and has not been carried on yet
 #:   started   its effect may have happened (written before execute)
@@ -82,6 +83,8 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     value: Any = None
     failure: Failure | None = None
     reason: str | None = None
+    #: Which agent does it, in which version: name@version. It goes on with the version that it began with.
+    agent: str | None = None
     #: Under which id its call is shown; None: under one of its own.
     call: str | None = None
     #: How often its body was begun.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from holdfast.core import decisions
-from holdfast.core.asking import timer_name
+from holdfast.core.asking import timed, timer_name
 from holdfast.core.commit import Commit, Writer
 from holdfast.core.deadlines import member
 from holdfast.core.events import ChunkWritten
@@ -39,8 +39,9 @@ def take_back(
     decisions.close_all(commit, session, mine, decision)
     commit.events.extend(_output(turn, loser) for loser in pending if loser.status in ("asking", "started"))
     commit.operations.extend(_withdrawn(loser) for loser in pending)
-    commit.drop_deadlines.extend(member("timer", turn.id, loser.key) for loser in pending)
-    closed = {record.id for record in mine} | {timer_name(loser.key) for loser in pending}
+    timers = [name for name in turn.open if any(_sleeps(loser, name) for loser in pending)]
+    commit.drop_deadlines.extend(member("timer", turn.id, timed(name)) for name in timers)
+    closed = {record.id for record in mine} | {*timers}
     commit.puts.append(replace(turn, open=tuple(name for name in turn.open if name not in closed)))
     return commit
 
@@ -48,6 +49,12 @@ def take_back(
 def _asks(loser: Operation, record: InterruptRecord) -> bool:
     """Whether the operation, or the body of its tool, asked this."""
     return record.operation == loser.key or record.operation.startswith(f"{loser.key}/")
+
+
+def _sleeps(loser: Operation, name: str) -> bool:
+    """Whether the operation, or the agent that does it, waits for this time."""
+    own = timer_name(loser.key)
+    return name == own or name.startswith(f"{own}/")
 
 
 def _withdrawn(loser: Operation) -> Operation:

@@ -52,7 +52,7 @@ def interrupts_of(operations: Iterable[Operation]) -> tuple[str, ...]:
 
 def trace(operations: Iterable[Operation], records: Mapping[str, InterruptRecord]) -> Trace:
     """What was decided about these operations; what is still open is not in it."""
-    ordered = sorted(operations, key=lambda one: (one.place, one.begun_ms or 0, one.key))
+    ordered = sorted(operations, key=lambda one: (one.begun_ms or 0, one.place, one.key))
     found = [told for one in ordered for told in _told(one, records)]
     return Trace(tuple(found[:APPROVALS_MAX]), len(found) > APPROVALS_MAX)
 

@@ -16,6 +16,8 @@ from holdfast.core.manifests import AgentManifest
 from holdfast.core.modes import MODES, Mode, checked
 from holdfast.core.policies import Verdict
 from holdfast.core.schedules import NAME, Plan
+from holdfast.runtime import limits
+from holdfast.runtime.execution import Execution
 from holdfast.runtime.hooks import Hook, HookFunction, hook_of
 from holdfast.runtime.limits import Limit
 from holdfast.runtime.planning import SCHEDULER, session_of_handler, timing
@@ -55,6 +57,15 @@ class Agent:
         self.on_message: Mode
         self.on_message, self.modes = checked(on_message, modes)
         self.tools = {tool.name: tool for tool in tools}
+
+    def run(self, x: Execution) -> Awaitable[Any]:
+        """Its function, on this execution."""
+        turn, hook = Turn(x), self.on_limit
+        x.tools = self.tools
+        if hook is not None:
+            x.on_limit = lambda limit: hook(turn, limit)
+            x.over_operations = lambda: limits.over_operations(x)
+        return self.function(turn)
 
     @property
     def manifest(self) -> AgentManifest:

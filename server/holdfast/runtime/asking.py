@@ -149,6 +149,7 @@ def shown_of(x: Execution, question: Question, operation: Operation, name: str) 
         metadata=question.metadata,
         ladder=rungs(question.escalate, now_ms),
         url=question.url,
+        agent=x.called,
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 def was_asked_to_stop() -> bool:
@@ -13,17 +14,38 @@ def was_asked_to_stop() -> bool:
     return task is None or task.cancelling() > 0
 
 
+class Split:
+    """Threads of a function that go on side by side, with those into which they split in turn."""
+
+    def __init__(self, alive: int, around: Split | None = None, *, racing: bool = False) -> None:
+        self.alive, self.left, self.racing = alive, alive, racing
+        self.waiting: dict[asyncio.Task[object] | None, str] = {}
+        #: Of a race: the function waits for the losers to come to rest, and goes on then.
+        self.won = False
+        self._around = around
+
+    @property
+    def all_wait(self) -> bool:
+        return len(self.waiting) >= self.alive
+
+    def outwards(self) -> Iterator[Split]:
+        """This one, what it is part of, and so on."""
+        split: Split | None = self
+        while split is not None:
+            yield split
+            split = split._around
+
+
+_within: ContextVar[Split] = ContextVar("the threads among which this task is one")
+
+
 class Branches:
     """Counts what a turn is doing, so that its worker knows when nothing can go on."""
 
     def __init__(self, changed: asyncio.Event) -> None:
         self._changed = changed
-        #: The function itself, or the branches of its `turn.all`.
-        self._alive = 1
-        self._waiting: dict[asyncio.Task[object] | None, str] = {}
-        self._racing = False
-        #: The function waits for the losers of a race to come to rest, and goes on then.
-        self._won = False
+        self._all = Split(1)
+        self._races: list[Split] = []
         self._moved = asyncio.Event()
         #: Effects under way: their results are recorded before the turn stops for anything.
         self.executing = 0
@@ -32,42 +54,61 @@ class Branches:
 
     @property
     def all_wait(self) -> bool:
-        return self._alive > 0 and not self._won and len(self._waiting) >= self._alive
+        return self._all.all_wait and not any(race.won for race in self._races)
 
     @property
     def race(self) -> tuple[str, ...]:
-        """What the branches wait for, if the first answer is enough to go on."""
-        return tuple(self._waiting.values()) if self._racing else ()
+        """What is waited for where the first answer is enough to go on."""
+        return tuple(dict.fromkeys(name for race in self._races for name in race.waiting.values()))
 
     async def suspend(self, name: str) -> None:
         """Wait for `name`, which comes only when the function is run again. Never returns."""
-        task = asyncio.current_task()
-        self._waiting[task] = name
+        task, threads = asyncio.current_task(), list(self._here.outwards())
+        for split in threads:
+            split.waiting[task] = name
         self._tell()
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            del self._waiting[task]
+            for split in threads:
+                del split.waiting[task]
 
-    def split(self, branches: int, *, racing: bool = False) -> None:
-        """The function waits for so many branches of its own: for all of them, or for the first."""
-        self._alive, self._racing, self._won = branches, racing, False
+    def split(self, branches: int, *, racing: bool = False) -> Split:
+        """This thread waits for so many of its own: for all of them, or for the first. Each has to `begin`."""
+        for split in self._here.outwards():
+            split.alive += branches - 1
+        made = Split(branches, self._here, racing=racing)
+        if racing:
+            self._races.append(made)
+        return made
 
-    def joined(self) -> None:
-        """One of them has ended."""
-        self._alive -= 1
-        self._won = self._racing
+    def begin(self, split: Split) -> None:
+        """This task is one of them."""
+        _within.set(split)
+
+    def joined(self, split: Split) -> None:
+        """One of them has ended. After the last one, the thread that waits for them goes on in its place."""
+        split.left -= 1
+        split.alive -= 1
+        for outer in list(split.outwards())[1:]:
+            outer.alive -= split.left > 0
+        split.won = split.racing
         self._tell()
 
-    async def rest(self) -> None:
+    async def rest(self, split: Split) -> None:
         """Return when each of them has ended or waits: nothing of theirs is under way."""
-        while len(self._waiting) < self._alive:
+        while not split.all_wait:
             self._moved.clear()
             await self._moved.wait()
 
-    def whole(self) -> None:
-        """All have: the function goes on by itself."""
-        self._alive, self._racing, self._won = 1, False, False
+    def whole(self, split: Split) -> None:
+        """All have ended: the thread goes on by itself."""
+        if split.racing:
+            self._races.remove(split)
+
+    @property
+    def _here(self) -> Split:
+        return _within.get(self._all)
 
     def _tell(self) -> None:
         self._changed.set()

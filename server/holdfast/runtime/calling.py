@@ -197,7 +197,7 @@ class ToolCall:
         ended = replace(operation, status="done", outcome="denied", reason=reason)
         chunks = [] if operation.interrupt else self._shown(operation.input)
         denied = {"type": "tool-output-denied", "toolCallId": self._call_id, "reason": reason}
-        await self._commit("deny", ended, [*chunks, denied], [judging.entry(self.x.turn, self.tool.name, ended)])
+        await self._commit("deny", ended, [*chunks, denied], [judging.entry(self.x, self.tool.name, ended)])
         return self._recorded(ended)
 
     def _question(self, kind: Literal["approval", "client_tool"], operation: Operation) -> Question:
@@ -259,7 +259,7 @@ class ToolCall:
     async def _begin(self, operation: Operation, started: Operation, *, ungated: bool) -> Overtaken | None:
         """Record that it is let go; or say that what let it pass does not stand any more."""
         shown = self._shown(started.input) if ungated else []
-        audit = [judging.entry(self.x.turn, self.tool.name, started)] if ungated else []
+        audit = [judging.entry(self.x, self.tool.name, started)] if ungated else []
         backing = await self._backing(operation)
         review = reviewing.review(self.x, self.tool, started) if started.status == "done" else None
 
@@ -396,7 +396,7 @@ class ToolCall:
             principal=x.turn.requester,
             session=x.turn.session,
             turn=x.turn.id,
-            agent=x.turn.agent,
+            agent=x.agent,
             idempotency_key=ids.idempotency_key(x.turn.id, self.key),
             fence=x.writer.fence,
             inside=self._inside() if operation else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -16,7 +16,7 @@ from holdfast.core.operations import OperationKind
 from holdfast.core.policies import Verdict
 from holdfast.core.session import SessionRecord
 from holdfast.core.turns import TurnRecord
-from holdfast.runtime.branches import Branches
+from holdfast.runtime.branches import Branches, Split
 from holdfast.runtime.history import Past
 from holdfast.runtime.journal import Journal
 from holdfast.runtime.policies import Policies
@@ -26,6 +26,7 @@ from holdfast.runtime.writer import LeaseLost, TurnWriter
 
 T = TypeVar("T")
 TEXT_MAX = 16_000  # characters of one text chunk; longer writes are split
+UNWIND_S = 5.0  # that an agent's `finally` blocks get when its function is dropped
 
 
 class Asked(Generic[T]):
@@ -60,6 +61,32 @@ class Environment(msgspec.Struct, frozen=True):
     standings: Standings
     #: Told of every run of a tool's function.
     executed: Callable[[str, dict[str, Any]], None]
+    #: The app's agents, which may have each other do something. By queue: agent@version.
+    agents: Mapping[str, Runs] = {}
+
+
+class Runs(Protocol):
+    """An agent, as far as one needs to know it to have it do something."""
+
+    name: str
+    version: str
+
+    def run(self, x: Execution) -> Awaitable[Any]:
+        """Its function, on this execution."""
+        ...
+
+
+class Reins:
+    """By what a worker holds a turn: shared by all functions that run in it."""
+
+    def __init__(self) -> None:
+        #: Why the turn cannot go on, whatever the function's own code makes of it.
+        self.broken: Exception | None = None
+        #: The worker wants to let go: nothing new is begun.
+        self.halted = False
+        #: The function is dropped: what its `finally` blocks ask for does not happen. Never taken back, for it may
+        #: be one that does not unwind.
+        self.sealed = False
 
 
 class Execution:
@@ -72,6 +99,7 @@ class Execution:
         writer: TurnWriter,
         journal: Journal,
         past: Past,
+        reins: Reins | None = None,
     ) -> None:
         self.environment, self.session = environment, session
         self.writer, self.journal = writer, journal
@@ -79,13 +107,7 @@ class Execution:
         self.log = structlog.get_logger("holdfast.runtime").bind(turn=writer.turn.id, agent=writer.turn.agent)
         self.changed = asyncio.Event()
         self.branches = Branches(self.changed)
-        #: Why the function cannot go on, whatever its own code makes of it.
-        self.broken: Exception | None = None
-        #: The worker wants to let go: nothing new is begun.
-        self.halted = False
-        #: The function is dropped: what its `finally` blocks ask for does not happen. Never taken back, for it may
-        #: be one that does not unwind.
-        self.sealed = False
+        self.reins = reins or Reins()
         #: What the turn lets go to wait for, where the first of it is enough.
         self.race: tuple[str, ...] = ()
         #: The agent's, by name.
@@ -99,10 +121,32 @@ class Execution:
         self.output: tuple[Any] | None = None
         self._writing = False
         self._task: asyncio.Task[Any] | None = None
+        #: By how many agents, one inside the other, this one was called.
+        self.depth = 0
+        #: Whether what it says is the agent's text, and what people say in between is for it.
+        self.aloud = True
 
     @property
     def turn(self) -> TurnRecord:
         return self.writer.turn
+
+    @property
+    def agent(self) -> str:
+        """The name of the agent whose function runs."""
+        return self.turn.agent
+
+    @property
+    def called(self) -> str | None:
+        """The same, where another agent called it: what it asks and shows says so."""
+        return None
+
+    @property
+    def input(self) -> Any:
+        return self.turn.input
+
+    @property
+    def sealed(self) -> bool:
+        return self.reins.sealed
 
     def start(self, function: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
         """Run the function in a task of its own, which the caller awaits."""
@@ -126,16 +170,16 @@ class Execution:
         """Perform several at once. Waits for all, then raises the first failure, if there was one."""
         self.check_task()
         keys, place = await self.enter(list(asked))
-        self.branches.split(len(asked))
+        split = self.branches.split(len(asked))
         tasks = [
-            asyncio.create_task(self.branch(one.perform(key, place)), name=f"{self.turn.id} {key}")
+            asyncio.create_task(self.branch(split, one.perform(key, place)), name=f"{self.turn.id} {key}")
             for one, key in zip(asked, keys, strict=True)
         ]
         try:
             results = await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             await end_all(tasks)
-        self.branches.whole()
+        self.branches.whole(split)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -143,7 +187,7 @@ class Execution:
 
     async def enter(self, asked: list[Asked[Any]], *, race: bool = False) -> tuple[list[str], int]:
         """Begin a place of the function with these operations: their keys, last that of a race, and the place."""
-        if self.sealed or self.halted or self.turn.cancel:
+        if self.sealed or self.reins.halted or self.turn.cancel:
             await self.halt()
         await self._within_operations(asked)
         keys = [self.journal.name(one.kind, one.name) for one in asked]
@@ -165,12 +209,13 @@ class Execution:
         self.output = (value,)
         await self.halt()
 
-    async def branch(self, performing: Awaitable[T]) -> T:
+    async def branch(self, split: Split, performing: Awaitable[T]) -> T:
         """One of several operations of a place."""
+        self.branches.begin(split)
         try:
             return await self.guarded(performing)
         finally:
-            self.branches.joined()
+            self.branches.joined(split)
 
     async def nested(self, performing: Callable[[], Awaitable[T]]) -> T:
         """Perform what the body of a tool asks for."""
@@ -181,7 +226,7 @@ class Execution:
     async def looking(self, look: Callable[[Execution], Awaitable[T]]) -> T:
         """Observe something that must be read. It is recorded, but it is no operation and has no place."""
         self.check_task()
-        if self.sealed or self.halted or self.turn.cancel:
+        if self.sealed or self.reins.halted or self.turn.cancel:
             await self.halt()
         return await self.guarded(look(self))
 
@@ -194,7 +239,7 @@ class Execution:
 
     async def give_up(self, error: Exception) -> Any:
         """The worker takes over from here. Never returns."""
-        self.broken = self.broken or error
+        self.reins.broken = self.reins.broken or error
         await self.halt()
 
     async def halt(self) -> Any:
@@ -255,7 +300,15 @@ class Execution:
     # The end.
 
     def diverged(self) -> ReplayDiverged | None:
-        return self.broken if isinstance(self.broken, ReplayDiverged) else None
+        return self.reins.broken if isinstance(self.reins.broken, ReplayDiverged) else None
+
+
+async def drop(function: asyncio.Task[Any]) -> None:
+    """Cancel a function and let it unwind; what it does meanwhile is recorded nowhere (rule k)."""
+    function.cancel()
+    _, running = await asyncio.wait({function}, timeout=UNWIND_S)
+    if running:
+        structlog.get_logger("holdfast.runtime").error("agent does not unwind", task=function.get_name())
 
 
 async def end_all(tasks: list[asyncio.Task[Any]]) -> None:

@@ -23,7 +23,6 @@ from holdfast.core.policies import Case, Judged, Policy, Verdict, by_rules, comp
 from holdfast.core.policies import judge as judge_by
 from holdfast.core.sampling import drawn
 from holdfast.core.standing import rule_of
-from holdfast.core.turns import TurnRecord
 from holdfast.runtime.call import Call
 from holdfast.runtime.execution import Execution
 from holdfast.runtime.policies import zone
@@ -40,7 +39,7 @@ async def judge(
     if ruled is not None and ruled.verdict == "deny":
         return ruled
     approval = await said.by(x, tool.rules.approval, call)
-    if tool.kind == "client_tool":  # unless something asks: whoever sits at the device is the human
+    if tool.kind != "tool":  # unless something asks: a device is a human's, and an agent's own calls are judged
         judged = judge_by([], ruled, approval, "allow")
     else:
         judged = judge_by(policies, ruled, approval, default or x.environment.default_verdict)
@@ -99,7 +98,7 @@ async def _case(x: Execution, tool: str, input: Any) -> Case:
     return Case(
         tool=tool,
         input=input,
-        agent=x.turn.agent,
+        agent=x.agent,
         roles=requester.roles,
         person=requester.subject,
         seen=seen,
@@ -181,11 +180,11 @@ def reason_of(decision: Decision) -> str:
     return str(decision.body["reason"])
 
 
-def entry(turn: TurnRecord, tool: str, operation: Operation) -> AuditEntry:
+def entry(x: Execution, tool: str, operation: Operation) -> AuditEntry:
     """The trail's line for a call that was let through, or refused, without a human."""
-    judged = operation.judged
+    judged, turn = operation.judged, x.turn
     assert judged is not None
-    by = By("system", turn.agent) if judged.rule is None else _by(judged)
+    by = By("system", x.agent) if judged.rule is None else _by(judged)
     return AuditEntry(
         "tool.denied" if judged.verdict == "deny" else "tool.allowed",
         turn.session,

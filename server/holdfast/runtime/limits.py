@@ -49,10 +49,10 @@ async def over_limit(x: Execution, limit: Limit) -> int:
     """Ask the agent's hook what is to become of the turn. Gives how much more it may use, or ends the turn here."""
     if x.on_limit is None or x.in_hook:
         return await x.give_up(LimitReached(limit.message, limit=limit.max, name=limit.name))
-    x.in_hook, x.journal.reserve = True, OPERATIONS_RESERVE
+    x.in_hook, x.journal.recorded.reserve = True, OPERATIONS_RESERVE
     noted = await x.one(Asked(x, "limit", limit.name, lambda key, place: _noted(x, key, place, limit)))
     answer = await x.on_limit(noted)
-    x.in_hook, x.journal.reserve = False, 0
+    x.in_hook, x.journal.recorded.reserve = False, 0
     if isinstance(answer, GoOn) and answer.more > 0:
         return answer.more
     return await x.end_with(None if isinstance(answer, GoOn) else answer)
@@ -60,11 +60,11 @@ async def over_limit(x: Execution, limit: Limit) -> int:
 
 async def over_operations(x: Execution) -> None:
     """The turn has as many operations as it may have: have more granted, up to the ceiling, or end it."""
-    journal = x.journal
-    if journal.max >= OPERATIONS_CEILING:
+    record = x.journal.recorded
+    if record.max >= OPERATIONS_CEILING:
         x.on_limit = None  # there is nothing left to grant
-    more = await over_limit(x, Limit("operations", journal.max, len(journal.operations)))
-    journal.max = min(journal.max + OPERATIONS_RESERVE + more, OPERATIONS_CEILING)  # what the hook used does not count
+    more = await over_limit(x, Limit("operations", record.max, len(record.operations)))
+    record.max = min(record.max + OPERATIONS_RESERVE + more, OPERATIONS_CEILING)  # what the hook used does not count
 
 
 async def _noted(x: Execution, key: str, place: int, limit: Limit) -> Limit:

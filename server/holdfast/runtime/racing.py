@@ -29,18 +29,18 @@ async def first(x: Execution, asked: tuple[Asked[Any], ...]) -> First[Any]:
     if recorded is not None:
         winner: int = recorded.value
         return First(winner, await x.guarded(asked[winner].perform(keys[winner], place)))
-    x.branches.split(len(asked), racing=True)
+    split = x.branches.split(len(asked), racing=True)
     tasks = [
-        asyncio.create_task(x.branch(one.perform(key, place)), name=f"{x.turn.id} {key}")
+        asyncio.create_task(x.branch(split, one.perform(key, place)), name=f"{x.turn.id} {key}")
         for one, key in zip(asked, keys, strict=True)
     ]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         winner = next(index for index, task in enumerate(tasks) if task.done())
-        await x.branches.rest()  # what is under way is finished and recorded
+        await x.branches.rest(split)  # what is under way is finished and recorded
     finally:
         await end_all(tasks)
-    x.branches.whole()
+    x.branches.whole(split)
     operation = Operation(x.turn.id, won, "first", "done", place=place, outcome="done", value=winner)
     losers = [x.journal.operations[key] for key in keys if key != keys[winner] and key in x.journal.operations]
     await x.guarded(_take_back(x, operation, losers))

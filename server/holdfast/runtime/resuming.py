@@ -5,7 +5,7 @@ from __future__ import annotations
 from holdfast.core.commit import Commit
 from holdfast.runtime.execution import Environment, Execution
 from holdfast.runtime.history import Histories, beginning, events_since
-from holdfast.runtime.journal import Journal
+from holdfast.runtime.journal import Journal, Record
 from holdfast.runtime.transcript import rewinding, without_void
 from holdfast.runtime.writer import LeaseLost, TurnWriter
 from holdfast.store.door import Door
@@ -35,7 +35,7 @@ async def resume(environment: Environment, door: Door, log: Log, histories: Hist
     if voided:
         await _rewind(writer)
     past = await histories.before(turn, begins)
-    journal = Journal(turn.id, operations, view.interrupts)
+    journal = Journal(Record(operations, view.interrupts))
     return Execution(environment, view.session, writer, journal, past)
 
 

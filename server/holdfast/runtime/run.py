@@ -19,14 +19,12 @@ from holdfast.core.errors import HoldfastError, ReplayDiverged, Unavailable
 from holdfast.core.events import TurnEnd
 from holdfast.core.identity import By
 from holdfast.core.turns import TurnRecord, open_interrupts
-from holdfast.runtime import limits
 from holdfast.runtime.app import Agent
 from holdfast.runtime.calling import RESULT_MAX_BYTES
-from holdfast.runtime.execution import Environment, Execution
+from holdfast.runtime.execution import Environment, Execution, drop
 from holdfast.runtime.history import Histories
 from holdfast.runtime.resuming import resume
 from holdfast.runtime.transcript import Transcript
-from holdfast.runtime.turn import Turn
 from holdfast.runtime.writer import LeaseLost, TurnWriter
 from holdfast.store import retention
 from holdfast.store.door import Door
@@ -36,7 +34,6 @@ from holdfast.store.log import Log
 Stop = Literal["ended", "waiting", "cancelled", "released", "broken", "abandoned"]
 
 MESSAGE_MAX = 2_000  # characters of an exception that are shown
-UNWIND_S = 5.0  # that an agent's `finally` blocks get when its function is dropped
 
 
 class Run:
@@ -142,7 +139,7 @@ class Run:
 
     def _tell(self) -> None:
         if self._execution is not None:
-            self._execution.halted = self._stopping or self._abandoned
+            self._execution.reins.halted = self._stopping or self._abandoned
             self._execution.changed.set()
 
     # One time through the function.
@@ -150,24 +147,19 @@ class Run:
     async def _once(self, writer: TurnWriter) -> bool:
         """Run the function until it ends or must be dropped, and record that. True: it goes on at once."""
         x = self._execution = await resume(self._environment, self._door, self._log, self._histories, writer)
-        turn = Turn(x)
-        x.tools = self._agent.tools
-        if (hook := self._agent.on_limit) is not None:
-            x.on_limit = lambda limit: hook(turn, limit)
-            x.over_operations = lambda: limits.over_operations(x)
-        function = x.start(lambda: self._agent.function(turn))
+        function = x.start(lambda: self._agent.run(x))
         try:
             stop = await self._until_it_stops(x, function)
         finally:
             if not function.done():
-                x.sealed = True  # what its `finally` blocks do counts for nothing (rule k)
-                await _drop(function)
+                x.reins.sealed = True  # what its `finally` blocks do counts for nothing (rule k)
+                await drop(function)
         return await self._conclude(x, function, stop)
 
     async def _until_it_stops(self, x: Execution, function: asyncio.Task[Any]) -> Stop:
         """Why the function goes no further. Decided before it is dropped: its own code cannot change it."""
         while True:
-            if x.broken:
+            if x.reins.broken:
                 return "broken"
             if self._abandoned:
                 return "abandoned"
@@ -188,7 +180,7 @@ class Run:
             case "abandoned":
                 raise LeaseLost(x.turn.id)
             case "broken":
-                await self._broke(x, x.broken)
+                await self._broke(x, x.reins.broken)
             case "cancelled":
                 await self._end(x, "cancelled", who=x.turn.cancel)
             case "ended":
@@ -302,14 +294,6 @@ async def finishing(
     return ending.end(
         view.session, turn, following, records, end, view.now_ms, by=writer, who=who, result=result, error=error
     )
-
-
-async def _drop(function: asyncio.Task[Any]) -> None:
-    """Cancel the function and let it unwind; what it does meanwhile is recorded nowhere (rule k)."""
-    function.cancel()
-    _, running = await asyncio.wait({function}, timeout=UNWIND_S)
-    if running:
-        structlog.get_logger("holdfast.runtime").error("agent does not unwind", task=function.get_name())
 
 
 async def _cancel(*tasks: asyncio.Task[Any]) -> None:

@@ -116,10 +116,11 @@ class Segment:
 
     async def _may_begin(self) -> None:
         x = self._x
-        if x.sealed or x.turn.cancel or (x.halted and not x.branches.holding):
+        if x.sealed or x.turn.cancel or (x.reins.halted and not x.branches.holding):
             await x.halt()
         if x.journal.is_over(1):
-            await x.give_up(LimitReached(f"A turn has at most {x.journal.max} operations.", limit=x.journal.max))
+            most = x.journal.recorded.max
+            await x.give_up(LimitReached(f"A turn has at most {most} operations.", limit=most))
         try:
             x.writer.check_lease()
         except Exception as error:  # noqa: BLE001 - it must not reach the framework, which might swallow it
@@ -200,12 +201,15 @@ class Segment:
                 _outcome(ended, self._name)
 
     def _about(self, operation: Operation) -> Question:
-        tool = operation.key.split("/", 1)[1].split(":", 2)[1]
+        tool = self._tool(operation)
         message = f"The worker died while {tool} ran. Did it happen?"
         return Question("in_doubt", tool, message, operation.input, approvers=in_doubt_approvers())
 
+    def _tool(self, operation: Operation) -> str:
+        return operation.key.removeprefix(f"{self._key}/").split(":", 2)[1]
+
     def _about_all(self, lost: list[Operation]) -> Question:
-        calls = [{"tool": one.key.split("/", 1)[1].split(":", 2)[1], "input": one.input} for one in lost[:SHOWN_MAX]]
+        calls = [{"tool": self._tool(one), "input": one.input} for one in lost[:SHOWN_MAX]]
         names = ", ".join(dict.fromkeys(str(call["tool"]) for call in calls))
         if len(msgspec.json.encode(calls)) > SHOWN_MAX_BYTES:
             calls = [{"tool": call["tool"]} for call in calls]

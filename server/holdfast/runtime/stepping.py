@@ -204,7 +204,7 @@ def seen(x: Execution, key: str, value: Any) -> Operation:
     """What was observed; the next commit records it."""
     operation = Operation(x.turn.id, key, "observed", "done", outcome="done", value=value)
     x.journal.record(operation)
-    x.journal.observed.append(operation)
+    x.journal.recorded.observed.append(operation)
     return operation
 
 

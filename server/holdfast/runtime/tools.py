@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, cast, overload
@@ -23,7 +24,7 @@ R = TypeVar("R")
 
 #: True asks, False opts out, None leaves it to the app's default (which is to ask); a predicate decides per call.
 Asks = bool | None | Callable[[Call[Any]], bool | Approval | Awaitable[bool | Approval]]
-ToolKind = Literal["tool", "client_tool"]
+ToolKind = Literal["tool", "client_tool", "agent"]
 
 
 class ToolOptions(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,15 +91,15 @@ class Tool(Generic[P, R]):
             changes["timeout_ms"] = milliseconds(timeout)
         if auto_continue is not None:
             changes["auto_continue"] = auto_continue
-        other: Tool[P, R] = Tool(self.fn, self.kind, replace(self.rules, **changes), self.name, self.signature)
-        other.closes = self.closes
+        other = copy.copy(self)
+        other.rules = replace(self.rules, **changes)
         return other
 
     @property
     def manifest(self) -> ToolManifest:
         return ToolManifest(
             self.name,
-            self.kind,
+            "client_tool" if self.kind == "client_tool" else "tool",
             self.signature.input_schema,
             self.signature.output_schema,
             self.description,
@@ -175,7 +176,7 @@ def tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> Any:
     Raises:
         TypeError: an argument has no JSON schema.     ValueError: a duration is none, or a ladder cannot be climbed.
     """
-    options = _options(rules)
+    options = options_of(rules)
     return _make("tool", options, name, fn)
 
 
@@ -202,7 +203,7 @@ def client_tool(fn: Any = None, /, *, name: str | None = None, **rules: Any) -> 
     there is the human. Where it must be approved first, `approvers` and `editable` are of that approval, and
     `expires` holds for each of the two.
     """
-    return _make("client_tool", _options(rules), name, fn)
+    return _make("client_tool", options_of(rules), name, fn)
 
 
 def _make(kind: ToolKind, options: ToolOptions, name: str | None, fn: Any) -> Any:
@@ -212,7 +213,7 @@ def _make(kind: ToolKind, options: ToolOptions, name: str | None, fn: Any) -> An
     return make if fn is None else make(fn)
 
 
-def _options(rules: dict[str, Any]) -> ToolOptions:
+def options_of(rules: dict[str, Any]) -> ToolOptions:
     given = dict(rules)
     for author, own in (("expires", "expires_ms"), ("timeout", "timeout_ms")):
         if author in given:

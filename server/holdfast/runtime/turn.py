@@ -15,8 +15,10 @@ from holdfast.core.schedules import Plan
 from holdfast.core.traces import Trace
 from holdfast.core.turns import Requester
 from holdfast.runtime import asking, planning, racing, sharing, steering, stepping, tracing
+from holdfast.runtime.agent_tools import AgentTool, delegation
 from holdfast.runtime.calling import ToolCall
 from holdfast.runtime.deciding import Reply
+from holdfast.runtime.delegating import AgentCall
 from holdfast.runtime.execution import Asked, Execution
 from holdfast.runtime.limits import Allowance, Limit, over_limit
 from holdfast.runtime.permitting import Permit
@@ -67,7 +69,7 @@ class Turn:
     @property
     def input(self) -> Any:
         """The input that the turn was started with, or None."""
-        return self._x.turn.input
+        return self._x.input
 
     @property
     def history(self) -> list[Message]:
@@ -116,9 +118,9 @@ class Turn:
         """What people have said to this turn since the last look: messages of the mode `steer`, oldest first.
 
         Recorded, so that a replay sees the same at the same place. What is never looked at is not lost: when the
-        turn has ended, it causes the next one.
+        turn has ended, it causes the next one. An agent that another one called sees them if it speaks aloud.
         """
-        return await self._x.looking(steering.look)
+        return await self._x.looking(steering.look) if self._x.aloud else []
 
     # Operations: await them, or give several to `all`.
 
@@ -127,9 +129,34 @@ class Turn:
         x = self._x
 
         async def perform(key: str, place: int) -> Result[R]:
-            return await tracing.given(x, key, ToolCall(x, tool, key, place).perform(args, kwargs))
+            calls = AgentCall(x, tool, key, place) if isinstance(tool, AgentTool) else ToolCall(x, tool, key, place)
+            return await tracing.given(x, key, calls.perform(args, kwargs))
 
         return Asked(x, tool.kind, tool.name, perform)
+
+    def agent(
+        self,
+        which: str | Callable[[Turn], Awaitable[Any]],
+        message: str | None = None,
+        /,
+        *,
+        input: Any = None,
+        aloud: bool = False,
+        history: bool = False,
+    ) -> Asked[Result[Any]]:
+        """Have another agent do something, by its name in this app; or an `async def part(turn)` with this one's tools.
+
+        It runs in this turn, and sees the `message` and the `input` that it is given. What it asks is asked in this
+        session. Its result is what its function returns, as JSON values, or `failed` with what it raised. With
+        `aloud`, what it says is said to the people, and what they say meanwhile is for it; with `history`, it is told
+        what was said in the session before.
+        """
+        if isinstance(which, str):
+            return self.call(delegation(which, aloud=aloud, history=history, run=None), message, input)
+        part = which
+        name = getattr(part, "__name__", "part")
+        tool = delegation(name, aloud=aloud, history=history, run=lambda child: part(Turn(child)))
+        return self.call(tool, message, input)
 
     def refuse(self, tool: Tool[..., R], reason: str) -> Asked[Result[R]]:
         """Record a call that cannot be made, as failed: what a model gave as arguments is none. Nobody is asked."""

@@ -86,8 +86,9 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`. Then what is under way is recorded, and every turn is anybody's again."""
         async with self._app.running() as deps, asyncio.TaskGroup() as tasks:
+            app, standings = self._app, Standings(self._door)
             environment = Environment(
-                deps, self._app.default_verdict, self._policies, self._backend, Standings(self._door), self._executed
+                deps, app.default_verdict, self._policies, self._backend, standings, self._executed, app.agents
             )
             others = [tasks.create_task(self._serve())]
             if self._beside is not None:

@@ -203,14 +203,13 @@ class TurnWriter:
             streamed = self._buffer[:EVENTS_MAX]
             commit = await _made(build(self.turn, Writer(self.turn.id, self._fence, self._number + 1)))
             commit.events[:0] = streamed
-            if journal is not None and journal.observed:
-                commit.operations.extend(journal.observed)
             if journal is not None:
-                commit.operations = [journal.timed(one, self.now_ms()) for one in commit.operations]
+                commit.operations.extend(journal.recorded.observed)
+                commit.operations = [journal.recorded.timed(one, self.now_ms()) for one in commit.operations]
             done = await self._settle(commit, await self._send(commit))
             if done is not None:
                 if journal is not None:
-                    journal.take_observed()
+                    journal.recorded.take_observed()
                 self._streamed(len(streamed))
                 return done
         raise Busy

@@ -30,7 +30,7 @@ from pydantic_ai.messages import (
     VideoUrl,
 )
 
-from holdfast.core.messages import Message, Part
+from holdfast.core.messages import Message, Part, speaker
 from holdfast.runtime.results import Result
 
 ToolOutcome = Literal["success", "failed", "denied", "interrupted"]
@@ -140,6 +140,8 @@ class _Teller:
             self._response.append(TextPart(part["text"]))
         elif kind == "steering-message":
             self._request.append(UserPromptPart(_contents(part.get("parts", []))))
+        elif speaker(part) is not None:
+            pass  # of an agent that this one had do something: its result is told
         elif (kind == "dynamic-tool" or kind.startswith("tool-")) and not part.get("providerExecuted"):
             self._tool(part, part.get("toolName") or kind.removeprefix("tool-"))
 

@@ -33,7 +33,7 @@ from holdfast.core.turns import TurnRecord
 from holdfast.protocol.work import Do, Held, Performed, Told, Write
 from holdfast.runtime.execution import Environment, Execution
 from holdfast.runtime.history import Histories, Past, beginning, events_since
-from holdfast.runtime.journal import Journal, text_key
+from holdfast.runtime.journal import Journal, Record, text_key
 from holdfast.runtime.remote.performing import Begun, Handed, Waits
 from holdfast.runtime.remote.tools import tools_of
 from holdfast.runtime.results import Result
@@ -211,7 +211,7 @@ async def execution(desk: Desk, writer: TurnWriter) -> Execution:
     view = await desk.door.read(turn.session, turns=(turn.id,), interrupts=asked)
     if view.session is None:
         raise LeaseOver(turn=turn.id)
-    x = Execution(desk.environment, view.session, writer, Journal(turn.id, operations, view.interrupts), Past())
+    x = Execution(desk.environment, view.session, writer, Journal(Record(operations, view.interrupts)), Past())
     x.branches = Handed(x.changed)
     x.journal.place = x.journal.settled
     return x

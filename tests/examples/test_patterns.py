@@ -256,6 +256,18 @@ async def test_inside_a_tool(store_url: str) -> None:
         assert module.RESERVED == ["Friday"]
 
 
+async def test_child(store_url: str) -> None:
+    async with harness(example("child").app, url=store_url) as h:
+        session = await h.start("assistant", message="Zagreb and Wien")
+        zagreb = await session.wait_interrupt(kind="approval")
+        assert (zagreb.agent, zagreb.input) == ("travel", {"hotel": "a hotel in Zagreb"})
+        await session.wait_waiting()
+        await session.deny(zagreb)
+        await h.kill_worker()
+        await session.approve(await session.wait_interrupt(kind="approval"))
+        assert await result(session) == "nothing in Zagreb; booked a hotel in Wien"
+
+
 # Gates, states, and no agent.
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from holdfast.core import policies, reviews
 from holdfast.core.commit import Commit
 from holdfast.core.operations import Operation
@@ -30,6 +32,6 @@ def review(x: Execution, tool: Tool[..., Any], ended: Operation) -> Callable[[Co
         still_open = [name for name in book.reviews if name in records and records[name].decision is None]
         if own_id not in records and reviews.has_room(book, still_open):
             shown = reviews.shown_of(x.turn, ended, tool.name, approvers, x.writer.now_ms())
-            reviews.open_with(commit, x.turn, ended, shown, book, still_open)
+            reviews.open_with(commit, x.turn, ended, replace(shown, agent=x.called), book, still_open)
 
     return add

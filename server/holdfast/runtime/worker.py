@@ -80,6 +80,7 @@ class Worker:
         self._stopping = False
         self._runs: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._registered = False
         #: Set when the agents are registered and the first poll was made.
         self.ready = asyncio.Event()
 
@@ -155,7 +156,8 @@ class Worker:
         """Start as many turns as there is room for."""
         if not self._hints:
             self._hints.extend(await self._ready_turns())
-        self.ready.set()
+        if self._registered:
+            self.ready.set()
         while self._hints and len(self._runs) < self._slots and not self._stopping:
             turn = self._hints.popleft()
             if turn not in self._runs:
@@ -198,14 +200,14 @@ class Worker:
     async def _serve(self) -> None:
         """Say which agents are served here, again and again."""
         backoff = Backoff()
-        registered = False
         while True:
             try:
-                if not registered:
+                if not self._registered:
                     for agent in self._app.agents.values():
                         await self._manifests.register(agent.manifest)
                     await self._declare()
-                    registered = True
+                    self._registered = True
+                    self._news.set()
                 await self._manifests.serve(list(self._app.agents))
                 backoff.reset()
                 await asyncio.sleep(HEARTBEAT_S)

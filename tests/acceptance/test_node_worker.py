@@ -38,7 +38,7 @@ class NodeWorkers:
         env = {
             **os.environ,
             "HOLDFAST_URL": f"http://127.0.0.1:{self.cluster.ports[0]}",
-            "HOLDFAST_TOKEN": self.cluster.token(name, can=("work",)),
+            "HOLDFAST_TOKEN": self.cluster.token(name, can=("work",), agents=["node-support"]),
             "EFFECTS": str(self.effects),
             "PACE_MS": str(pace_ms),
         }
@@ -239,6 +239,21 @@ async def test_cancelling_ends_the_stream_and_keeps_what_was_said(cluster: Clust
     told = await text(cluster, session)
     assert told.startswith("Once upon a time: on")
     assert told != STORY
+
+
+async def test_a_worker_that_died_while_it_waited_gets_no_turn(tmp_path: Path) -> None:
+    async with Cluster(tmp_path, workers=0, env={"HOLDFAST_LEASE_MS": "600000"}) as cluster:
+        nodes = NodeWorkers(cluster)
+        try:
+            await nodes.start("node-1")
+            await nodes.start("node-2")
+            nodes.kill("node-1")  # all its places are before those of the other
+            alice = await cluster.device()
+            await alice.start("node-support", "Please refund A-17, 200.")
+            await asked(alice)
+            assert "leased" in nodes.log("node-2")
+        finally:
+            nodes.end()
 
 
 async def test_asked_to_end_it_hands_its_turn_on_at_once(cluster: Cluster, nodes: NodeWorkers) -> None:

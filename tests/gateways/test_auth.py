@@ -119,6 +119,7 @@ def test_minting_takes_durations_and_no_bare_numbers(monkeypatch: pytest.MonkeyP
 
 APP = Principal("app", ("manager",), ("*",), ("mint", "read", "answer"))
 ALICE = Principal("alice", ("manager",), ("mine", "team-*"), ("mint", "read", "answer"))
+WORKS = Principal("ops", sessions=("*",), can=("mint", "work"), agents=("node-*",))
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,9 @@ ALICE = Principal("alice", ("manager",), ("mine", "team-*"), ("mint", "read", "a
         (ALICE, Wanted(sessions=("team-[a-z]*",))),
         (Principal("alice"), Wanted()),
         (Principal("root", sessions=("*",), can=("admin",)), Wanted(roles=("operator",))),
+        (Principal("root", sessions=("*",), can=("mint", "admin")), Wanted(can=("work",))),
+        (WORKS, Wanted(can=("work",), agents=("*",))),
+        (WORKS, Wanted(can=("work",), agents=("support",))),
     ],
 )
 def test_more_than_the_minter_may_is_forbidden(minter: Principal, wanted: Wanted) -> None:
@@ -150,6 +154,7 @@ def test_more_than_the_minter_may_is_forbidden(minter: Principal, wanted: Wanted
         (ALICE, Wanted()),
         (ALICE, Wanted(sessions=("team-*", "team-7"))),
         (Principal("root", sessions=("*",), can=("admin",)), Wanted(can=("send", "mint"))),
+        (WORKS, Wanted(can=("work",), agents=("node-*",))),
     ],
 )
 async def test_what_the_minter_may_is_granted(minter: Principal, wanted: Wanted) -> None:
@@ -163,6 +168,13 @@ async def test_what_the_minter_may_is_granted(minter: Principal, wanted: Wanted)
 async def test_who_asks_for_nothing_gets_a_token_that_cannot_mint() -> None:
     minted = mint_for(ALICE, Wanted(), SECRET)
     assert (await Authenticator(SECRET).authenticate(minted.token)).can == ("read", "answer")
+
+
+async def test_work_is_given_only_where_it_is_asked_for_and_as_the_same_agents() -> None:
+    unasked = await Authenticator(SECRET).authenticate(mint_for(WORKS, Wanted(), SECRET).token)
+    assert (unasked.can, unasked.agents) == ((), ("node-*",))
+    asked = await Authenticator(SECRET).authenticate(mint_for(WORKS, Wanted(sub="w", can=("work",)), SECRET).token)
+    assert (asked.can, asked.agents) == (("work",), ("node-*",))
 
 
 def test_a_token_does_not_outlive_its_minters() -> None:

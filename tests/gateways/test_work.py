@@ -143,6 +143,10 @@ async def test_a_known_number_of_another_operation(rest: Web, worker: RemoteWork
     await worker.say("One.")
     other = await worker.send("call", number=1, tool="look", input={})
     assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    await worker.write("call", tool="look", input={})
+    late = await worker.send("result", number=1, key="tool:look:1", output=1)
+    assert (late.status_code, late.json()["code"]) == (409, "conflict")
+    assert [one["status"] for one in await worker.operations()] == ["started"]
 
 
 async def test_who_lost_the_lease_can_write_nothing(rest: Web, worker: RemoteWorker) -> None:
@@ -511,6 +515,31 @@ async def test_only_workers_may(rest: Web, worker: RemoteWorker) -> None:
     for method, path, sent in asks[2:]:
         unseen = await rest.ask(method, f"/v1/work/{path}", sent, by=None, headers=elsewhere)
         assert (unseen.status_code, unseen.json()["code"]) == (404, "not_found"), path
+
+
+async def test_a_worker_speaks_only_as_the_agents_of_its_token(rest: Web, worker: RemoteWorker) -> None:
+    await People.begin(rest)
+    lease = await worker.take()
+    narrow = {"Authorization": f"Bearer {token('w', can=('work',), sessions=['*'], agents=['other-*'])}"}
+    asks: list[tuple[str, str, Any]] = [
+        ("PUT", f"agents/{AGENT}", {"version": "99"}),
+        ("POST", "leases", {"agents": [{"agent": "other-1"}, {"agent": AGENT}]}),
+        ("POST", f"turns/{worker.turn}/append", {"fence": lease["fence"], "number": 1}),
+        ("GET", f"turns/{worker.turn}/operations", None),
+    ]
+    for method, path, sent in asks:
+        refused = await rest.ask(method, f"/v1/work/{path}", sent, by=None, headers=narrow)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), path
+    own = await rest.ask("PUT", "/v1/work/agents/other-1", {}, by=None, headers=narrow)
+    assert own.status_code == 200
+
+
+async def test_a_server_that_goes_away_lets_those_go_who_wait(rest: Web, worker: RemoteWorker) -> None:
+    waiting = asyncio.create_task(worker.ask("POST", "leases", {"agents": [{"agent": AGENT}], "wait": "1 min"}))
+    await wait_until(lambda: len(rest.server.drain) == 1, "it waits")
+    await rest.server.drain.run()
+    async with asyncio.timeout(8):
+        assert (await waiting).status_code == 204
 
 
 async def test_a_worker_gets_no_turn_of_sessions_that_are_not_its_own(rest: Web, worker: RemoteWorker) -> None:

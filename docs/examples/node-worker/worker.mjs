@@ -2,7 +2,7 @@
 //
 //     HOLDFAST_URL=http://localhost:8700 HOLDFAST_TOKEN=… node worker.mjs
 //
-// The token has the right `work`: holdfast token my-worker --can work --session '*'
+// The token has the right `work`: holdfast token my-worker --can work --agent node-support --session '*'
 
 import { appendFileSync } from "node:fs";
 import { convertToModelMessages, jsonSchema, streamText, tool, toUIMessageStream } from "ai";

@@ -113,6 +113,7 @@ def dev(target: str, data: Path, lan: bool, **flags: Any) -> None:
 @click.option("--role", "roles", multiple=True, help="May be given several times.")
 @click.option("--session", "sessions", multiple=True, default=("mine",), show_default=True)
 @click.option("--can", multiple=True, default=("read", "send", "answer", "cancel"), show_default=True)
+@click.option("--agent", "agents", multiple=True, default=("*",), show_default=True, help="For workers: as whom.")
 @click.option("--ttl", default="1 h", show_default=True)
 @click.option("--actor", help="Who acts for SUB.")
 @click.option("--name", help="How SUB is shown.")

@@ -39,6 +39,8 @@ class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
     actor: str | None = None
     #: When the token behind this ends; None: never.
     expires_at_ms: int | None = None
+    #: As which agents it may speak with the right `work`: names and globs.
+    agents: tuple[str, ...] = ("*",)
 
     @property
     def by(self) -> By:
@@ -52,6 +54,18 @@ class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def has(self, right: Right) -> bool:
         return right in self.can or ("admin" in self.can and right != "work")
+
+
+def check_work(principal: Principal, agent: str) -> None:
+    """Let a worker of this agent pass, or refuse.
+
+    Raises:
+        Forbidden: without the right, or as another agent.
+    """
+    if not principal.has("work"):
+        raise Forbidden("Your token does not grant 'work'.", right="work")
+    if not any(fnmatchcase(agent, pattern) for pattern in principal.agents):
+        raise Forbidden(f"Your token does not grant 'work' as {agent[:100]!r}.", right="work", agent=agent[:100])
 
 
 def check(principal: Principal, right: Right, session: str, members: dict[str, str]) -> None:

@@ -42,6 +42,7 @@ class Claims(msgspec.Struct, frozen=True):
     can: tuple[Right, ...] = ("read", "send", "answer", "cancel")
     name: str | None = None
     actor: str | None = None
+    agents: tuple[str, ...] = ("*",)
 
 
 class Authenticates(Protocol):
@@ -161,7 +162,7 @@ def principal_of(claims: dict[str, Any]) -> Principal:
         said = msgspec.convert(claims, Claims, strict=True)
     except msgspec.ValidationError as error:
         raise Unauthenticated(f"The token's claims cannot be used: {error}") from None
-    for name in (said.sub, *said.roles, *said.sessions):
+    for name in (said.sub, *said.roles, *said.sessions, *said.agents):
         if not 0 < len(name) <= SUBJECT_MAX:
             raise Unauthenticated("The token's claims cannot be used: a name is empty or too long.")
     return Principal(
@@ -172,6 +173,7 @@ def principal_of(claims: dict[str, Any]) -> Principal:
         said.name,
         said.actor,
         expires_at_ms=int(said.exp * 1_000),
+        agents=said.agents,
     )
 
 

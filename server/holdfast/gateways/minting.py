@@ -28,12 +28,14 @@ def mint_token(
     ttl: Duration = DEFAULT_TTL,
     actor: str | None = None,
     name: str | None = None,
+    agents: Sequence[str] = ("*",),
     secret: str | None = None,
 ) -> str:
     """A token for `sub`, signed with the secret (None: `HOLDFAST_SECRET`). Give it to a device's `connect`.
 
     `ttl` is a duration ("1 h", "7 days", a timedelta). Rights are read, send, answer, cancel, mint, work
-    (run turns over HTTP: for workers alone) and admin.
+    (run turns over HTTP, of these
+    `agents`: for workers alone) and admin.
 
     Raises:
         ValueError: there is no secret, or the claims or the duration cannot be used.
@@ -45,6 +47,8 @@ def mint_token(
         "sessions": list(sessions),
         "can": list(can),
     }
+    if tuple(agents) != ("*",):
+        claims["agents"] = list(agents)
     claims |= {key: value for key, value in (("actor", actor), ("name", name)) if value is not None}
     try:
         principal_of(claims)
@@ -64,6 +68,7 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     ttl: str = DEFAULT_TTL
     actor: str | None = None
     name: str | None = None
+    agents: tuple[str, ...] | None = None
     ref: str | None = None
 
 
@@ -104,6 +109,7 @@ class Granted(msgspec.Struct, frozen=True, omit_defaults=True):
     can: tuple[Right, ...]
     actor: str | None = None
     name: str | None = None
+    agents: tuple[str, ...] = ("*",)
 
 
 def granted(minter: Principal, wanted: Wanted) -> Granted:
@@ -125,6 +131,7 @@ def granted(minter: Principal, wanted: Wanted) -> Granted:
         can=wanted.can if wanted.can is not None else usual,
         actor=minter.actor if own and minter.actor is not None else wanted.actor,
         name=wanted.name or (minter.name if own else None),
+        agents=wanted.agents if wanted.agents is not None else minter.agents,
     )
     _check_within(minter, wished)
     return wished
@@ -135,6 +142,8 @@ def _check_within(minter: Principal, granted: Granted) -> None:
     if granted.sub != minter.subject and "*" not in minter.sessions:
         raise Forbidden("Only who may touch all sessions ('*') may mint for somebody else.", sub=granted.sub)
     _check_subset("can", [right for right in granted.can if not minter.has(right)])
+    wide = "*" in minter.agents
+    _check_subset("agents", [one for one in granted.agents if not wide and one not in minter.agents])
     _check_subset("roles", [role for role in granted.roles if role not in minter.roles])
     _check_subset("sessions", [pattern for pattern in granted.sessions if not _covered(minter, pattern)])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.core.errors import Forbidden, NotFound
-from holdfast.core.identity import By, Principal, check
+from holdfast.core.identity import By, Principal, Right, check, check_work
 
 MEMBERS = {"alice": "owner", "bob": "member"}
 
@@ -51,6 +51,24 @@ def test_nobody_works_unless_told_not_even_an_admin() -> None:
     assert Principal("w", can=("work",)).has("work")
     for can in (Principal("a").can, ("read", "send", "answer", "cancel", "mint", "admin")):
         assert not Principal("a", can=can).has("work")
+
+
+@pytest.mark.parametrize(
+    ("can", "agents", "may"),
+    [
+        (("work",), ("*",), True),
+        (("work",), ("node-*",), True),
+        (("work",), ("node",), False),
+        (("admin",), ("*",), False),
+    ],
+)
+def test_as_whom_a_worker_may_speak(can: tuple[Right, ...], agents: tuple[str, ...], may: bool) -> None:
+    worker = Principal("w", can=can, agents=agents)
+    if may:
+        check_work(worker, "node-support")
+    else:
+        with pytest.raises(Forbidden, match="'work'"):
+            check_work(worker, "node-support")
 
 
 def test_out_of_reach_looks_like_not_there_whatever_rights_there_are() -> None:

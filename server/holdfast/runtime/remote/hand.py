@@ -27,7 +27,7 @@ from holdfast.core.errors import (
     ReplayDiverged,
     Unavailable,
 )
-from holdfast.core.identity import Principal, check
+from holdfast.core.identity import Principal, check, check_work
 from holdfast.core.operations import Operation
 from holdfast.core.turns import TurnRecord
 from holdfast.protocol.work import Do, Held, Performed, Told, Write
@@ -43,6 +43,8 @@ from holdfast.runtime.writer import LeaseLost, TurnWriter
 from holdfast.store.door import Door, View, Written
 from holdfast.store.log import Log
 from holdfast.store.manifests import Manifests
+
+ANOTHER_WRITE = "This number named another write: the next one is one more than that of the last reply."
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -103,7 +105,7 @@ class Hand:
 
     def _repeated(self, x: Execution, known: Operation | None) -> Performed:
         if known is None:
-            raise Conflict("This number named another write.", number=self.writer.number)
+            raise Conflict(ANOTHER_WRITE, number=self.writer.number)
         if known.status == "done":
             return self.performed(x, known, "go_on")
         return self.performed(x, known, "run" if known.status == "started" and known.doubt is None else "wait")
@@ -157,8 +159,7 @@ async def hand_of(desk: Desk, principal: Principal, own_id: str, write: Write) -
         await desk.door.durability.reached(view.epoch)  # it may be asked again because this was not known
     if not (hand.again or written.held):
         raise LeaseOver(turn=own_id)
-    with_losses = _with_losses(hand)
-    async with with_losses:
+    async with _with_losses(hand):
         yield hand
 
 
@@ -193,6 +194,7 @@ def reachable(view: View, principal: Principal, own_id: str) -> TurnRecord:
     turn = view.turns.get(own_id)
     if turn is None or turn.external:
         raise NotFound(turn=own_id)
+    check_work(principal, turn.agent)
     return turn
 
 

@@ -15,9 +15,9 @@ import structlog
 from holdfast.core import ids, turns
 from holdfast.core.commit import Fence
 from holdfast.core.durations import milliseconds
-from holdfast.core.errors import BadInput, BadRequest, Conflict, Forbidden, HoldfastError, NotFound, TooLarge
+from holdfast.core.errors import BadInput, BadRequest, Conflict, HoldfastError, NotFound, TooLarge
 from holdfast.core.events import ChunkWritten, Event, TurnProgress
-from holdfast.core.identity import Principal
+from holdfast.core.identity import Principal, check_work
 from holdfast.core.messages import Message
 from holdfast.core.operations import Operation, OperationKind, operation_key
 from holdfast.core.session import SessionRecord
@@ -47,6 +47,7 @@ from holdfast.runtime.calling import RESULT_MAX_BYTES
 from holdfast.runtime.execution import Execution
 from holdfast.runtime.journal import text_key
 from holdfast.runtime.remote.hand import (
+    ANOTHER_WRITE,
     Desk,
     Hand,
     execution,
@@ -86,7 +87,7 @@ class RemoteWork:
 
     async def register(self, principal: Principal, agent: str, said: NewManifest) -> Served:
         """Say what an agent is, in one version. Raises Forbidden, BadInput."""
-        _check_right(principal)
+        check_work(principal, agent)
         manifest = manifest_of(agent, said)
         await self._desk.manifests.register(manifest)
         return Served(manifest.agent, manifest.version)
@@ -105,7 +106,8 @@ class RemoteWork:
             Forbidden: the principal is no worker.     LimitReached: too many wait.
             NotFound: an agent is not registered.
         """
-        _check_right(principal)
+        for one in wanted.agents:
+            check_work(principal, one.agent)
         queues = [f"{one.agent}@{one.version}" for one in wanted.agents]
         await self._check_registered(queues)
         until_s = time.monotonic() + wait_s
@@ -200,6 +202,8 @@ class RemoteWork:
                 raise Conflict(f"{operation.key} is {operation.status}: it was not to be run.", key=operation.key)
             if operation.status == "done":
                 return hand.performed(x, operation, "go_on")
+            if hand.again:
+                raise Conflict(ANOTHER_WRITE, number=body.number)
             tool = tool_named(x, operation.key.removeprefix("tool:").rpartition(":")[0])
             ended = await RemoteCall(x, tool, operation.key, operation.place).ended(operation, body.output, body.error)
             return hand.performed(x, x.journal.operations[operation.key], "go_on", ended)
@@ -243,7 +247,7 @@ class RemoteWork:
             x = await hand.load()
             known = x.journal.operations.get(key)
             if known is None and hand.again:
-                raise Conflict("This number named another write.", number=body.number)
+                raise Conflict(ANOTHER_WRITE, number=body.number)
             if known is None and hand.turn.steering:
                 known = await steering.take_in(x, key)
             messages = msgspec.convert(known.value, list[Message]) if known is not None else []
@@ -366,11 +370,6 @@ def _newest(messages: list[Message]) -> tuple[list[Message], bool]:
             break
         kept.insert(0, message)
     return kept, len(kept) < len(messages)
-
-
-def _check_right(principal: Principal) -> None:
-    if not principal.has("work"):
-        raise Forbidden("Your token does not grant 'work'.", right="work")
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:

@@ -607,3 +607,34 @@ async def test_a_share_of_what_passes_unasked_is_shown_afterwards(store_url: str
         assert (await worker.write("call", tool="refund", input={"amount": 5}))["do"] == "run"
         await worker.write("result", key="tool:refund:1", output=1)
         assert (await people.open())["toolName"] == "refund"
+
+
+async def repeated(people: People, worker: RemoteWorker, verb: str, **body: Any) -> None:
+    """Write it twice, as who got no reply does: the second is told what the first was, and nothing more happens."""
+    first = await worker.write(verb, **body)
+    before = await people.events()
+    again = await worker.send(verb, number=first["number"], **body)
+    assert (again.status_code, again.json()) == (200, first), verb
+    assert await people.events() == before, verb
+
+
+async def test_each_write_that_is_repeated_changes_nothing(rest: Web, worker: RemoteWorker) -> None:
+    people = await People.begin(rest)
+    await worker.take()
+    await rest.post(f"/v1/sessions/{people.session}/messages", {"message": "And A-18.", "mode": "steer"})
+    await repeated(people, worker, "append", chunks=[{"type": "text-start", "id": "t"}], progress=5)
+    await repeated(people, worker, "record", name="load", value=1)
+    await repeated(people, worker, "steering")
+    await repeated(people, worker, "call", tool="look", input={})
+    await repeated(people, worker, "result", key="tool:look:1", output=1)
+    await repeated(people, worker, "call", tool="refund", input={})
+    await repeated(people, worker, "ask", kind="question", message="Which one?")
+    await repeated(people, worker, "sleep", duration="7 days")
+    await repeated(people, worker, "wait")
+
+
+@pytest.mark.parametrize("verb", ["release", "finish"])
+async def test_an_end_that_is_repeated_changes_nothing(rest: Web, worker: RemoteWorker, verb: str) -> None:
+    people = await People.begin(rest)
+    await worker.take()
+    await repeated(people, worker, verb)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-from tests.gateways.rest import Web, web
+from tests.gateways.rest import Web, token, web
 from tests.gateways.test_streaming import Live, live
 from tests.waiting import wait_until
 
@@ -105,6 +105,17 @@ async def test_a_wait_that_is_over_leaves_it_open(rest: Web) -> None:
     await rest.post("/v1/gates", BODY)
     shown = await rest.get("/v1/gates/deploy-42?wait=20 ms")
     assert (shown.status_code, shown.json()["status"]) == (200, "open")
+
+
+async def test_who_hangs_up_gives_their_seat_back(live: Live) -> None:
+    await live.web.post("/v1/gates", BODY)
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.server.servers[0].sockets[0].getsockname()[1])
+    request = f"GET /v1/gates/deploy-42?wait=60s HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token('alice')}\r\n\r\n"
+    writer.write(request.encode())
+    await seated(live.web)
+    writer.close()
+    await wait_until(lambda: len(live.web.server.drain) == 0, "nobody waits any more")
+    assert await reader.read() == b""
 
 
 async def test_a_wait_ends_with_its_session(rest: Web) -> None:

@@ -17,7 +17,7 @@ from holdfast.core.ladders import HandOverText, RemindText
 from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
 from holdfast.gateways.rest.interrupts import STATUS_OF, NewAnswer
 from holdfast.gateways.rest.streaming import HEADERS, MEDIA_TYPE, QUIET_S
-from holdfast.gateways.rest.watching import watching
+from holdfast.gateways.rest.watching import watching, while_asked
 from holdfast.protocol import frames
 from holdfast.protocol.frames import GateShown
 
@@ -94,11 +94,15 @@ def _wait_s(exchange: Exchange) -> float:
 
 
 async def _decided(exchange: Exchange, shown: GateShown, wait_s: float) -> GateShown:
-    if shown.decision is not None or exchange.services.hub is None:
+    services = exchange.services
+    if shown.decision is not None or services.hub is None:
         return shown
     loop = asyncio.get_running_loop()
     until = loop.time() + wait_s
-    async with watching(exchange.services.hub, exchange.services.drain, exchange.principal, shown) as watch:
+    async with (
+        watching(services.hub, services.drain, exchange.principal, shown) as watch,
+        while_asked(exchange.request, watch),
+    ):
         while shown.decision is None and not watch.ended and loop.time() < until:
             await watch.changed(until - loop.time())
             shown = await _read(exchange)

@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext, suppress
 
+from starlette.requests import Request
+
 from holdfast.core.identity import Principal
 from holdfast.gateways.drain import Drain
 from holdfast.hub.hub import Hub
@@ -81,3 +83,20 @@ async def watching(hub: Hub, drain: Drain | None, principal: Principal, shown: G
             expiry.cancel()
         subscriber.lost()
         hub.leave(subscriber)
+
+
+@asynccontextmanager
+async def while_asked(request: Request, watch: Watch) -> AsyncGenerator[None]:
+    """End the watch when whoever asked has hung up: nobody would hear what it waits for."""
+    hearing = asyncio.create_task(_hung_up(request, watch), name="hearing whether they hang up")
+    try:
+        yield
+    finally:
+        hearing.cancel()
+        await asyncio.wait([hearing])
+
+
+async def _hung_up(request: Request, watch: Watch) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    watch.end()

@@ -359,6 +359,7 @@ async def harness(
 
 @asynccontextmanager
 async def _opened(made: Harness) -> AsyncGenerator[Harness]:
+    wiring.plain_tracebacks()
     await made.open()
     try:
         yield made

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import msgspec
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -82,6 +83,17 @@ class Server(msgspec.Struct, frozen=True):
     backend: Backend
 
 
+def plain_tracebacks() -> None:
+    """Have exceptions logged without the locals of their frames, unless whoever embeds this has said how to log.
+
+    Locals hold what people wrote, and secrets; and to print those of a large framework holds up everybody for seconds.
+    """
+    if structlog.is_configured():
+        return
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
+
+
 @asynccontextmanager
 async def opened(settings: Settings, name: str) -> AsyncGenerator[OpenStore]:
     """The store of these settings. Raises SettingsError if none is named, and as `open_store` does."""
@@ -99,6 +111,7 @@ async def serving(settings: Settings, store: OpenStore, auth: Authenticate | Non
     Raises:
         BadInput, Unusable: the policy's file is none, or cannot be read.
     """
+    plain_tracebacks()
     backend = Backend(store.door, store.log, store.manifests)
     hub_settings = HubSettings()
     devices = DevicesStore(store.connection, store.keys, hub_settings.presence.ttl_ms)

@@ -11,11 +11,13 @@ import pytest
 from tests.acceptance.cluster import Cluster, Device, wait_until
 from tests.agents.provider import Provider, Reply, openai, openai_call, openai_text, provider
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "bring"  # beside `agents.py`, the SDK of that name could not be imported
 CALL = openai_call("refund", {"order_id": "A-17", "amount": 200.0}, "call_a")
 SAID = openai(openai_text("So."))
 
-pytestmark = pytest.mark.parametrize("app", [FOLDER / "pydantic_agent.py"], ids=["pydantic-ai"])
+pytestmark = pytest.mark.parametrize(
+    "app", [FOLDER / "pydantic_agent.py", FOLDER / "openai_agent.py"], ids=["pydantic-ai", "openai-agents"]
+)
 
 
 def env(at: Provider) -> dict[str, str]:

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from holdfast.agents.foreign.pending import Asks
     from holdfast.agents.models.agent import Instructions, ModelAgent
     from holdfast.agents.models.spending import Prices
+    from holdfast.agents.openai_agents.adapter import OpenAIAgent
     from holdfast.agents.pydantic_agents.adapter import PydanticAgent
     from holdfast.runtime.turn import Turn
 
-__all__ = ["Prices", "agui", "from_pydantic_ai", "llm"]
+__all__ = ["Prices", "agui", "from_openai_agents", "from_pydantic_ai", "llm"]
 
 
 def llm(
@@ -123,6 +124,36 @@ def from_pydantic_ai(
     except ModuleNotFoundError as error:
         raise _missing("llm", error) from error
     return PydanticAgent(agent, deps, asks or {}, usage_limits)
+
+
+def from_openai_agents(
+    agent: Any,
+    *,
+    context: Callable[[Turn], Any] | None = None,
+    asks: Asks | None = None,
+    max_turns: int = 20,
+    run_config: Any = None,
+) -> OpenAIAgent:
+    """An agent of the OpenAI Agents SDK, as it is. What it needs approved is asked of people, on any device.
+
+    Its function tools, and those of the agents to which it can hand over, are wrapped in place; outside of a turn they
+    do what they did before.
+
+    Args:
+        agent: the SDK's Agent. What `add_agent` gets as `tools` is offered to it beside its own.
+        context: what its tools get, made of the turn; may be async. None: what the app's lifespan yields.
+        asks: whom to ask about which of its tools, and for how long: {"refund": {"approvers": "role:finance"}}.
+        max_turns: responses between two pauses.
+        run_config: the SDK's RunConfig.
+
+    Raises:
+        Unusable: the extra `holdfast[openai-agents]` is not installed.
+    """
+    try:
+        from holdfast.agents.openai_agents.adapter import OpenAIAgent
+    except ModuleNotFoundError as error:
+        raise _missing("openai-agents", error) from error
+    return OpenAIAgent(agent, context, asks or {}, max_turns, run_config)
 
 
 def _missing(extra: str, error: ModuleNotFoundError) -> Unusable:

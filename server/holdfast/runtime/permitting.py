@@ -27,7 +27,6 @@ class Permit(ToolCall):
     """One call of another framework's tool. Its result says whether it may be made, and with which arguments."""
 
     kind = "permit"
-    default = "ask"  # the framework has stopped for a human; no setting of ours takes that back by itself
 
     def __init__(
         self,
@@ -37,8 +36,10 @@ class Permit(ToolCall):
         place: int,
         call: str | None = None,
         metadata: dict[str, Any] | None = None,
+        gated: bool = True,
     ) -> None:
         super().__init__(x, tool, key, place, call)
+        self.default = "ask" if gated else "allow"
         self._metadata = metadata or {}
 
     def _for_people(self, question: Question, operation: Operation) -> Question:

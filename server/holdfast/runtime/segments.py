@@ -35,8 +35,30 @@ from holdfast.runtime.results import StepFailed
 from holdfast.runtime.stepping import as_json
 from holdfast.store.failpoints import reached
 
+LOST = ":lost"  # in the key of an effect whose result cannot be given from the record
 SHOWN_MAX = 20  # calls that the question whether to do it all again names
 SHOWN_MAX_BYTES = 64 * 1024  # of their arguments: a question goes into one event
+
+
+class Slot:
+    """Room in the record for something without effects, such as what a model said."""
+
+    def __init__(self, x: Execution, operation: Operation) -> None:
+        self._x, self._operation = x, operation
+
+    @property
+    def full(self) -> bool:
+        return self._operation.status == "done"
+
+    @property
+    def value(self) -> Any:
+        return self._operation.value
+
+    async def keep(self, value: Any) -> Any:
+        """Record it, in JSON values. Gives it as it will be read."""
+        self._operation = replace(self._operation, status="done", outcome="done", value=as_json(value))
+        await self._x.guarded(stepping.record(self._x, self._operation))
+        return self._operation.value
 
 
 class Segment:
@@ -94,17 +116,32 @@ class Segment:
 
         `run` gives JSON values. What it raises is not kept.
         """
+        slot = self.slot(name)
+        return slot.value if slot.full else await slot.keep(await run())
+
+    def slot(self, name: str) -> Slot:
+        """The next room of this name; full, if a worker that died had come so far."""
         x = self._x
         key = x.journal.name("step", name, self._key)
-        operation = x.journal.operations.get(key)
-        if operation is None:
-            value = as_json(await run())
-            operation = Operation(x.turn.id, key, "step", "waiting", place=self._place)
-            operation = await self._end(replace(operation, outcome="done", value=value))
-        return operation.value
+        new = Operation(x.turn.id, key, "step", "waiting", place=self._place)
+        return Slot(x, x.journal.operations.get(key, new))
 
-    def _operation(self, tool: str, call: str, input: Any) -> Operation:
-        x, named = self._x, f"{tool}:{call}"
+    async def begins(self, tool: str, call: str, input: Any) -> None:
+        """Something begins whose result cannot be given from the record: it will not come again (see the top)."""
+        operation = self._operation(tool, call, input, LOST)
+        await self._may_begin()
+        started = replace(operation, status="started", attempts=operation.attempts + 1)
+        await self._x.guarded(self._begin(started, holds=True))
+
+    async def governed(self, tool: str, call: str, input: Any) -> bool:
+        """Whether a policy has a word to say about a call that the framework is about to make; not if it was begun."""
+        known = self._x.journal.operations.values()
+        if any(one.call == call and one.key.startswith(f"{self._key}/") for one in known):
+            return False
+        return await self._governed(tool, input)
+
+    def _operation(self, tool: str, call: str, input: Any, marked: str = "") -> Operation:
+        x, named = self._x, f"{tool}:{call}{marked}"
         key = x.journal.name("tool", named, self._key)
         new = Operation(x.turn.id, key, "tool", "waiting", input_hash(input), input, place=self._place, call=call)
         operation = x.journal.operations.get(key, new)
@@ -172,6 +209,8 @@ class Segment:
             await self._decided(whole)
 
     def _comes_again(self, operation: Operation) -> bool:
+        if f"{LOST}:" in operation.key:
+            return False
         return self._known is None or operation.call in self._known
 
     async def _asked(self, operation: Operation, question: Question) -> Operation:

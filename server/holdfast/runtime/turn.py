@@ -249,16 +249,18 @@ class Turn:
         *,
         call: str | None = None,
         metadata: dict[str, Any] | None = None,
+        gated: bool = True,
     ) -> Asked[Result[None]]:
         """Have a call judged that another framework will make: policy, then a human. Nothing is run here.
 
-        `call` is the id under which it is shown already; `metadata` is shown with it. The result says whether it may be
-        made, and with what `input`.
+        `call` is the id under which it is shown already; `metadata` is shown with it. Where no policy speaks, a human
+        is asked if it is `gated`, for then the framework wants one, whatever the app's default is; else it may be made.
+        The result says whether it may, and with what `input`.
         """
         x = self._x
 
         async def perform(key: str, place: int) -> Result[None]:
-            return await tracing.given(x, key, Permit(x, tool, key, place, call, metadata).perform((), values))
+            return await tracing.given(x, key, Permit(x, tool, key, place, call, metadata, gated).perform((), values))
 
         return Asked(x, "permit", tool.name, perform)
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from holdfast.agents.foreign.pending import Answer, Asks, Ended, asked, rules_for
 from holdfast.agents.foreign.shown import Carried, Chunk, Shown
-from holdfast.runtime.segments import Segment
+from holdfast.runtime.segments import Segment, Slot
 from holdfast.runtime.stepping import Final
 from holdfast.runtime.turn import Turn
 
@@ -52,6 +52,20 @@ class Stretch:
         idempotent = rules_for(tool, self._asks).get("idempotent", False)
         own_id = self._shown.call_id(call)
         return await self._segment.effect(tool, own_id, input, run, idempotent=idempotent, ungoverned=ungoverned)
+
+    def slot(self, name: str) -> Slot:
+        """As `step`, for what comes in pieces."""
+        return self._segment.slot(name)
+
+    async def begins(self, tool: str, call: str, input: Any) -> None:
+        """A tool begins that cannot be run through `effect`: if a worker dies from now on, an operator is asked before
+        the segment is done again.
+        """
+        await self._segment.begins(tool, self._shown.call_id(call), input)
+
+    async def governed(self, tool: str, call: str, input: Any) -> bool:
+        """Whether a policy has a word to say about a call, so that the framework must stop for it."""
+        return await self._segment.governed(tool, self._shown.call_id(call), input)
 
     async def step(self, name: str, run: Callable[[], Awaitable[Any]]) -> Any:
         """Something without effects, kept for when the segment is done again. `run` gives JSON values."""

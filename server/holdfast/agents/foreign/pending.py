@@ -68,6 +68,8 @@ class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
     options: dict[str, Any] = {}
     #: Whether the framework can take other arguments than those that it proposed.
     editable: bool = True
+    #: Of an approval: whether the framework wants a human. Otherwise only our policies had a word to say.
+    gated: bool = True
     #: For how long the framework itself waits, whatever the rules say: a duration.
     expires: str | None = None
 
@@ -97,7 +99,8 @@ def asked(turn: Turn, pending: Pending, asks: Asks) -> Asked[Result[Any]]:
         rules: AskRules = {**rules, "expires": pending.expires}
     match pending.kind:
         case "approval":
-            return turn.permit(_gated(pending, rules), pending.input, call=pending.shown, metadata=pending.metadata)
+            tool, metadata = _gated(pending, rules), pending.metadata
+            return turn.permit(tool, pending.input, call=pending.shown, metadata=metadata, gated=pending.gated)
         case "tool" if pending.name not in turn.tools:
             known = ", ".join(sorted(turn.tools)) or "none"
             return turn.refuse(_gated(pending, rules), f"There is no tool {pending.name!r}. The tools are: {known}.")

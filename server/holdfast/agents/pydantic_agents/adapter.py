@@ -28,7 +28,7 @@ from pydantic_core import to_jsonable_python
 from holdfast.agents.foreign.driving import Pieces, Stretch, drive
 from holdfast.agents.foreign.pending import Answer, Asks, Ended, Pending
 from holdfast.agents.models import conversation
-from holdfast.agents.pydantic_agents.recording import Recording
+from holdfast.agents.pydantic_agents.recording import GOVERNED, Recording
 from holdfast.runtime.deciding import Reply
 from holdfast.runtime.results import Result
 from holdfast.runtime.stepping import Final
@@ -149,8 +149,9 @@ def _pending(call: ToolCallPart, requests: DeferredToolRequests, tool: ToolDefin
     metadata = requests.metadata.get(own_id)
     match requests.kind(own_id):
         case "approval":
-            schema = tool.parameters_json_schema if tool else None
-            return Pending("approval", own_id, name, given, described, schema, own_id, metadata=metadata)
+            gated, schema = metadata != GOVERNED, tool.parameters_json_schema if tool else None
+            shown = metadata if gated else None
+            return Pending("approval", own_id, name, given, described, schema, own_id, metadata=shown, gated=gated)
         case "question":
             words = str(given.get("question") or described or name)
             return Pending("question", own_id, name, given, words, call=own_id, options={"context": given})

@@ -26,6 +26,8 @@ from typing_extensions import override
 
 from holdfast.agents.foreign.driving import Stretch
 
+#: Of a call for which only our policies want the run to stop.
+GOVERNED = {"holdfast": "governed"}
 _TOOL_RETURN: TypeAdapter[ToolReturn[Any]] = TypeAdapter(ToolReturn)
 
 
@@ -74,7 +76,7 @@ class Recording(AbstractCapability[Any]):
 
 
 def _stop() -> None:
-    raise ApprovalRequired
+    raise ApprovalRequired(metadata=dict(GOVERNED))
 
 
 async def _ended(running: Awaitable[Any]) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from agents import set_tracing_disabled
+from agents import set_default_openai_client, set_tracing_disabled
+from openai import AsyncOpenAI
 from tests.agents.provider import Reply, openai, openai_call, openai_text, provider
 
 from holdfast.runtime.loading import load_app
@@ -23,9 +25,13 @@ async def test_its_refund_is_for_finance_and_our_location_for_a_device(
         openai_call("refund", {"order_id": "A-17", "amount": 5.0}, "call_a"),
         openai_call("location", {"accuracy": "city"}, "call_b"),
     ]
-    async with provider(Reply(openai(*calls)), Reply(openai(openai_text("Done.")))) as at:
+    replies = Reply(openai(*calls)), Reply(openai(openai_text("Done.")))
+    async with provider(*replies) as at, AsyncExitStack() as stack:
         monkeypatch.setenv("OPENAI_API_KEY", "no key")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{at.url}/v1")
+        # Of the SDK's own client there is one for the life of a process: nobody would close it.
+        client = await stack.enter_async_context(AsyncOpenAI())
+        set_default_openai_client(client)
         async with harness(load_app(f"{EXAMPLES / name}.py:app"), url=store_url) as h:
             session = await h.start("support", message="Refund my order.")
             refund = await session.wait_interrupt(kind="approval")

@@ -8,16 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from holdfast import App, Approval, Approvers, Match, Policy, Rule, Turn, client_tool, tool
-from holdfast.commands import answering, answering_many, granting, grants, membership
+from holdfast import App, Approval, Approvers, HandOver, Match, Policy, Rule, Turn, client_tool, tool
+from holdfast.commands import answering, answering_many, deleting, granting, grants, leaving, membership, previewing
 from holdfast.core import ids
 from holdfast.core.audit import AuditEntry
-from holdfast.core.errors import BadInput, BadRequest, Forbidden, NotFound
+from holdfast.core.errors import BadInput, BadRequest, CannotGrant, Forbidden, NotFound
 from holdfast.core.identity import OPERATOR, Principal
 from holdfast.core.interrupts import GrantWish, Interrupt
 from holdfast.protocol.frames import Answer, AnswerItem, AnswerMany
 from holdfast.runtime.backing import Backing
-from holdfast.testing import Harness, TestSession, harness, person
+from holdfast.store.indexes import Indexes
+from holdfast.testing import Harness, TestSession, harness, person, wait_for
 
 SMALL = {"amount": {"lte": 100}}
 
@@ -339,7 +340,7 @@ async def test_a_preview_says_what_it_would_have_let_pass(store_url: str) -> Non
         await session.approve(await session.wait_interrupt(tool=pay))
         ask = await session.wait_interrupt(tool=pay)
         assert ask.input["amount"] == 90
-        seen = await grants.preview(h.backend, person("bob"), ask.id, GrantWish("session", SMALL), None)
+        seen = await previewing.preview(h.backend, person("bob"), ask.id, GrantWish("session", SMALL), None)
         assert (seen.calls, seen.covered, seen.asked) == (4, 3, 3)
         assert [call.input and call.input["amount"] for call in seen.matches] == [90, 30, 70]
         assert seen.words == (
@@ -348,9 +349,116 @@ async def test_a_preview_says_what_it_would_have_let_pass(store_url: str) -> Non
         )
         assert (await h.door.standing(session.id)).grants == ()
         with pytest.raises(BadInput):
-            await grants.preview(h.backend, person("bob"), ask.id, GrantWish("session", {"amount": 1}), None)
+            await previewing.preview(h.backend, person("bob"), ask.id, GrantWish("session", {"amount": 1}), None)
         with pytest.raises(NotFound):
-            await grants.preview(h.backend, Principal("mallory"), ask.id, GrantWish("session"), None)
+            await previewing.preview(h.backend, Principal("mallory"), ask.id, GrantWish("session"), None)
+
+
+async def test_a_wider_one_is_tried_on_what_its_reach_has_seen(store_url: str) -> None:
+    async with harness(app_of(), url=store_url) as h:
+        for words, by in (("70", "alice"), ("80 500", "alice"), ("90", "carol")):
+            before = await h.start("support", message=words, by=by)
+            for _ in words.split():
+                await before.approve(await before.wait_interrupt(tool=pay))
+            await before.wait_finished()
+        session = await h.start("support", message="60")
+        ask = await session.wait_interrupt(tool=pay)
+
+        async def amounts(wish: GrantWish, who: Principal) -> tuple[int, int, list[Any]]:
+            seen = await previewing.preview(h.backend, who, ask.id, wish, None)
+            assert all(call.asked for call in seen.matches)
+            return seen.calls, seen.sessions, [(call.input or {})["amount"] for call in seen.matches]
+
+        agent, of_person = GrantWish("agent", SMALL), GrantWish("person", SMALL)
+        assert await amounts(agent, person("bob")) == (5, 4, [60, 90, 80, 70])
+        assert await amounts(of_person, person("bob")) == (4, 3, [60, 80, 70])
+        # Who may answer here alone is shown what is here alone.
+        await membership.put_member(h.backend, Principal("alice"), session.id, "dora", "member")
+        assert await amounts(agent, Principal("dora")) == (1, 1, [60])
+        words = (await previewing.preview(h.backend, person("bob"), ask.id, agent, None)).words
+        assert words.endswith(
+            "Of the 5 calls of pay in 4 sessions that you may read it covers 4; about 4 of them somebody was asked."
+        )
+
+
+async def test_a_preview_looks_at_so_many_turns_and_says_so(monkeypatch: pytest.MonkeyPatch, store_url: str) -> None:
+    monkeypatch.setattr(previewing, "TURNS_MAX", 2)
+    async with harness(app_of(pay.options(approval=False)), url=store_url) as h:
+        for amount in (10, 20, 30):
+            await (await h.start("support", message=str(amount))).wait_finished()
+        await h.deploy(app_of())
+        session = await h.start("support", message="40")
+        ask = await session.wait_interrupt(tool=pay)
+        seen = await previewing.preview(h.backend, person("bob"), ask.id, GrantWish("agent", SMALL), None)
+        assert (seen.calls, seen.covered, seen.asked, seen.more) == (2, 2, 1, True)
+        assert [(call.state, call.approved) for call in seen.matches] == [
+            ("approval-requested", None),
+            ("output-available", None),
+        ]
+
+
+def handed_over() -> Any:
+    return pay.options(approvers="role:finance", escalate=[HandOver("1 h", "role:manager")])
+
+
+async def test_who_was_asked_only_because_nobody_answered_gives_none(store_url: str) -> None:
+    async with harness(app_of(handed_over()), url=store_url) as h:
+        session = await h.start("support", message="70")
+        ask = await session.wait_interrupt(tool=pay)
+        await h.advance("2 h")
+        await wait_for(lambda: escalated(h, ask), "it is handed over")
+        always = {"approved": True, "grant": {"scope": "agent", "input": SMALL}}
+        manager = person("mia", ("manager",))
+        with pytest.raises(CannotGrant, match="only handed over") as refused:
+            await session.answer(ask, always, by="mia", roles=("manager",))
+        assert refused.value.details["approvers"].roles == ("finance",)
+        with pytest.raises(CannotGrant):
+            await previewing.preview(h.backend, manager, ask.id, GrantWish("agent", SMALL), None)
+        [vain] = await trail(h, "answer.refused")
+        assert (vain.by.id, vain.status) == ("mia", "cannot_grant")
+        # Nothing was decided: who was asked first may still give it.
+        assert (await session.answer(ask, always, by="fred", roles=("finance",))).grant is not None
+
+
+async def test_who_was_asked_only_because_nobody_answered_may_still_say_yes(store_url: str) -> None:
+    async with harness(app_of(handed_over()), url=store_url) as h:
+        session = await h.start("support", message="70")
+        ask = await session.wait_interrupt(tool=pay)
+        await h.advance("2 h")
+        await wait_for(lambda: escalated(h, ask), "it is handed over")
+        assert (await session.answer(ask, {"approved": True}, by="mia", roles=("manager",))).outcome == "won"
+
+
+async def escalated(h: Harness, ask: Interrupt) -> bool | None:
+    record = (await h.door.read(ask.session, interrupts=(ask.id,))).interrupts[ask.id]
+    return True if record.interrupt.climbed else None
+
+
+async def test_a_deputy_gives_none(store_url: str) -> None:
+    async with harness(app_of(pay.options(approvers="fay")), url=store_url) as h:
+        session = await h.start("support", message="70")
+        ask = await session.wait_interrupt(tool=pay)
+        until = (await h.door.read(session.id)).now_ms + 3_600_000
+        await leaving.leave(h.backend, person("fay"), until, "dan")
+        always = {"approved": True, "grant": {"scope": "session"}}
+        with pytest.raises(CannotGrant, match="stands in"):
+            await session.answer(ask, always, by="dan")
+        won = await session.answer(ask, {"approved": True}, by="dan")
+        assert (won.outcome, won.decision and won.decision.by.deputyFor) == ("won", "fay")
+
+
+async def test_the_list_forgets_what_stood_in_a_deleted_session(store_url: str) -> None:
+    async with harness(app_of(), url=store_url) as h:
+        session = await h.start("support", message="70 500")
+        own_id = await grant(session, await session.wait_interrupt(tool=pay), input=SMALL)
+        wide = await grant(session, await session.wait_interrupt(tool=pay), scope="agent", input={})
+        await session.wait_finished()
+        listed = Indexes(h.connection, h.door.keys)
+        assert {one.name for one in await listed.grants(None, 10)} == {own_id, wide}
+        await deleting.delete(h.backend, person("alice"), session.id, "r", "test")
+        while not await deleting.erase_piece(h.backend, session.id):
+            pass
+        assert [one.name for one in await listed.grants(None, 10)] == [wide]
 
 
 async def test_who_sees_and_who_revokes(store_url: str) -> None:

@@ -56,6 +56,7 @@ async def answer(
         NotFound, Gone, Forbidden: not there, or not this sender's to answer.
         BadInput, LimitReached: the payload does not fit what was asked, its grant cannot be given, or what it says of
             a review cannot be kept.
+        CannotGrant: its sender may answer, and not give a grant.
         Conflict: it is about other arguments than those that stand, or its sender has voted otherwise; or a device
             gives up what another one is doing.
     """
@@ -176,19 +177,25 @@ class _Answering:
         if isinstance(verdict, Won | Recorded):
             right = entries.right_of(self._principal, by, session, record.interrupt)
             entries.say_how(verdict.commit, record.id, right, self._device)
-            grant = self._stand(view, turn, record, verdict, by)
+            grant = self._stand(view, session, turn, record, verdict, by)
         if isinstance(verdict, Won) and record.interrupt.afterwards and view.feedback is not None:
             reviews.keep(verdict.commit, view.feedback, record, verdict.decision)
         return replying(verdict, grant)
 
     def _stand(
-        self, view: View, turn: TurnRecord, record: InterruptRecord, verdict: Won | Recorded, by: By
+        self,
+        view: View,
+        session: SessionRecord,
+        turn: TurnRecord,
+        record: InterruptRecord,
+        verdict: Won | Recorded,
+        by: By,
     ) -> Grant | None:
         """The grant that the answer gives, made part of its commit."""
         if view.standing is None:
             return None
-        if by != self._principal.by and "grant" in (verdict.decision.body if verdict.decision else {}):
-            raise BadInput("payload.grant: who stands in for somebody cannot give a standing grant.")
+        if verdict.decision is not None and "grant" in verdict.decision.body:
+            granting.check_giver(record, session, turn, self._principal, by)
         return granting.stand(verdict, turn, record, view.standing, self._principal, view.now_ms)
 
 

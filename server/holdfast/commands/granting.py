@@ -16,10 +16,11 @@ from holdfast.commands.backend import Backend
 from holdfast.core import grants, standing
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Recorded, Won, approves
-from holdfast.core.errors import Busy, LimitReached
-from holdfast.core.grants import Grant
-from holdfast.core.identity import Principal
+from holdfast.core.errors import Busy, CannotGrant, LimitReached
+from holdfast.core.grants import Grant, may_answer
+from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import GrantWish, InterruptRecord
+from holdfast.core.session import SessionRecord
 from holdfast.core.standing import StandingRecord
 from holdfast.core.turns import TurnRecord
 from holdfast.store.door import Done
@@ -28,6 +29,22 @@ from holdfast.store.door import Done
 def concerns(record: InterruptRecord, payload: Any) -> bool:
     """Whether an answer may change what stands: then that must be read, too."""
     return bool(record.remembers) or (isinstance(payload, dict) and "grant" in payload)
+
+
+def check_giver(record: InterruptRecord, session: SessionRecord, turn: TurnRecord, giver: Principal, by: By) -> None:
+    """Let pass whoever was asked in the first place. A grant speaks where its giver would have been asked.
+
+    Raises:
+        CannotGrant: they stand in for somebody, or were asked only because nobody had answered.
+    """
+    if by != giver.by:
+        raise CannotGrant("Who stands in for somebody cannot give a standing yes: answer without `grant`.")
+    if not all(may_answer(giver, session, first, turn.requester.subject) for first in record.asked_first):
+        raise CannotGrant(
+            "It was only handed over to you: a standing yes is for those to give who were asked first. Answer without "
+            "`grant`.",
+            approvers=record.asked_first[0],
+        )
 
 
 def stand(

@@ -1,24 +1,21 @@
-"""Grants that stand: seeing what one would let pass, listing them, revoking one."""
+"""Grants that stand: listing them, revoking one."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
-from holdfast.commands.answering import existing_interrupt
 from holdfast.commands.attempts import Need, attempt, command_id
 from holdfast.commands.backend import Backend
-from holdfast.commands.reading import SCAN_MAX, folded
+from holdfast.commands.reading import SCAN_MAX
 from holdfast.commands.replies import ok, stored_ok
-from holdfast.core import decisions, grants, ids, standing
+from holdfast.core import ids, standing
 from holdfast.core.commit import Commit
 from holdfast.core.errors import Forbidden, NotFound
-from holdfast.core.folding import State
 from holdfast.core.grants import Grant, GrantScope
 from holdfast.core.identity import OPERATOR, By, Principal
-from holdfast.core.interrupts import GrantWish
 from holdfast.core.session import SessionRecord
 from holdfast.protocol.frames import Ok
 from holdfast.store.door import Done, View
@@ -26,7 +23,6 @@ from holdfast.store.indexes import Entry, Indexes, parse_cursor
 
 PAGE = 50
 PAGE_MAX = 200
-CALLS_MAX = 100  # past calls that a preview names; it counts them all
 
 
 class GrantShown(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,47 +48,6 @@ class GrantPage(msgspec.Struct, frozen=True, omit_defaults=True):
 
     grants: list[GrantShown]
     next: str | None = None
-
-
-class PastCall(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A call that was made in the session. `asked`: somebody was asked about it."""
-
-    call: str
-    #: None: it was never whole.
-    input: dict[str, Any] | None
-    state: str
-    asked: bool
-    approved: bool | None = None
-
-
-class Preview(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a grant would let pass, tried on the past calls of the tool in this session."""
-
-    words: str
-    grant: GrantShown
-    #: How many calls were looked at, how many of them it covers, and about how many of these somebody was asked.
-    calls: int
-    covered: int
-    asked: int
-    #: Of those that it covers, the latest.
-    matches: list[PastCall]
-
-
-async def preview(backend: Backend, principal: Principal, own_id: str, wish: GrantWish, edited: Any) -> Preview:
-    """What the grant would be, and what of the session's past it would have let pass. Changes nothing.
-
-    Raises:
-        NotFound, Gone, Forbidden: not there, or not this principal's to answer.
-        BadInput: such a grant cannot be given.
-    """
-    view = await backend.door.read(ids.session_of(own_id), interrupts=(own_id,))
-    session, record = existing_interrupt(view, own_id)
-    decisions.check_entitled(principal, session, record)
-    shown = record.interrupt
-    turn = (await backend.door.read(session.id, turns=(shown.turn,))).turns[shown.turn]
-    effective = shown.input if edited is None else edited
-    grant = grants.given(wish, turn, shown, effective, principal, view.now_ms)
-    return _preview(grant, _calls(await folded(backend, session.id), grant.tool))
 
 
 async def page(backend: Backend, principal: Principal, cursor: str | None = None, limit: int = PAGE) -> GrantPage:
@@ -198,32 +153,3 @@ def _revokes(principal: Principal, grant: Grant, session: SessionRecord | None) 
     owns = session is not None and grant.scope == "session" and session.info.owner == principal.subject
     concerned = principal.subject in (grant.giver.subject, grant.person) or (owns and within)
     return concerned or OPERATOR in principal.roles or (within and principal.has("admin"))
-
-
-def _calls(state: State, tool: str) -> list[PastCall]:
-    """The calls of a tool in a session, the latest first, as its messages show them."""
-    parts = [part for placed in state.ordered for part in placed.message.parts if part.get("type") == f"tool-{tool}"]
-    return [
-        PastCall(
-            call=part["toolCallId"],
-            input=_object(part.get("input")),
-            state=part["state"],
-            asked="approval" in part,
-            approved=part.get("approval", {}).get("approved"),
-        )
-        for part in reversed(parts)
-    ]
-
-
-def _object(value: Any) -> dict[str, Any] | None:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
-
-
-def _preview(grant: Grant, calls: list[PastCall]) -> Preview:
-    covered = [call for call in calls if call.input is not None and grants.holds_for(grant, call.input)]
-    asked = sum(call.asked for call in covered)
-    words = (
-        f"{grant.words} Of the {len(calls)} calls of {grant.tool} in this session so far it covers {len(covered)}; "
-        f"about {asked} of them somebody was asked."
-    )
-    return Preview(words, shown_grant(grant), len(calls), len(covered), asked, covered[:CALLS_MAX])

@@ -60,7 +60,8 @@ def opening(
     for chunk in opening_chunks(shown):
         commit.events.append(ChunkWritten(turn=turn.id, message=turn.message, chunk=chunk))
     routed = shown if known is None else escalation.route(shown, known.members, known.people, shown.openedAt)
-    commit.puts.insert(0, InterruptRecord(interrupt=routed, operation=operation.key, remembers=remembers))
+    asked = InterruptRecord(interrupt=shown, operation=operation.key, remembers=remembers)
+    commit.puts.insert(0, asked.showing(routed))
     commit.events.append(InterruptOpened(interrupt=routed))
     escalation.say(commit, turn.session, shown, routed, 1)
     if shown.expiresAt is not None:

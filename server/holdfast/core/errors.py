@@ -110,6 +110,12 @@ class Forbidden(Refused):
     code, status = "forbidden", 403
 
 
+class CannotGrant(Forbidden):
+    """This principal may answer here, and not give a standing yes: it would speak for others, and not for them."""
+
+    code = "cannot_grant"
+
+
 class NotFound(Refused):
     """There is no such thing here, or it is not yours to see."""
 

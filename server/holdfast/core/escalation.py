@@ -160,7 +160,7 @@ def tell(commit: Commit, session: SessionRecord, record: InterruptRecord, shown:
         commit.guards.append(record)
         return
     assert interrupts.next_status(record.status, "escalate") is not None, "the caller has seen that it is open"
-    commit.puts.append(replace(record, interrupt=shown))
+    commit.puts.append(record.showing(shown))
     commit.events.append(InterruptUpdated(interrupt=shown.id, changes=changes(before, shown)))
     say(commit, session.id, before, shown, record.version + 1)
 

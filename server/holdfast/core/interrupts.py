@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from holdfast.core.identity import By, Principal
 from holdfast.core.ladders import Escalation, Rung
@@ -233,6 +234,8 @@ class InterruptRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     progress_at_ms: int = 0
     #: How long it was to stay open, once its deadline was put off.
     term_ms: int | None = None
+    #: Who was asked before others were: (approvers,). Empty: nobody else was.
+    asked_first: tuple[Approvers | None, ...] = ()
 
     @property
     def id(self) -> str:
@@ -242,6 +245,12 @@ class InterruptRecord(Record, frozen=True, omit_defaults=True, kw_only=True):
     def leased(self) -> bool:
         """Whether a claim on it is one device's lease: whoever has it is doing the work."""
         return self.interrupt.kind == "client_tool"
+
+    def showing(self, shown: Interrupt) -> InterruptRecord:
+        """The record with what is shown from now on. Who was asked first stays known when others are."""
+        handed_over = not self.asked_first and shown.approvers != self.interrupt.approvers
+        asked_first = (self.interrupt.approvers,) if handed_over else self.asked_first
+        return replace(self, interrupt=shown, asked_first=asked_first)
 
     def overdue(self, now_ms: int) -> bool:
         due = self.interrupt.expiresAt

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from holdfast.core.deadlines import member
 from holdfast.core.ids import session_of
+from holdfast.core.standing import StandingRecord
 from holdfast.core.turns import TURN_GROUPS
 from holdfast.store.connection import Connection
-from holdfast.store.keys import Keys
+from holdfast.store.door import decode
+from holdfast.store.keys import Keys, field
 
+STANDING = field("standing", "")  # what stands in a session: there is one such record
 PIECE = 1_000  # fields of one call: more would hold up the store
 
 
@@ -39,4 +42,15 @@ async def _erase(connection: Connection, keys: Keys, home: str, fields: list[str
         await connection.execute("UNLINK", *(keys.operations(turn) for turn in turns))
         for group in TURN_GROUPS:
             await connection.execute("ZREM", keys.turns(keys.partition(session_of(turns[0])), group), *turns)
+    if STANDING in fields:
+        await _forget_grants(connection, keys, home)
     await connection.execute("HDEL", home, *fields)
+
+
+async def _forget_grants(connection: Connection, keys: Keys, home: str) -> None:
+    """Take its grants from their list; those that it gave for elsewhere stand elsewhere."""
+    kept = await connection.execute("HGET", home, STANDING)
+    record = decode(StandingRecord, kept) if kept else None
+    if record is not None and record.grants:
+        names = [grant.id for grant in record.grants]
+        await connection.execute("ZREM", keys.grants(keys.partition(record.home)), *names)

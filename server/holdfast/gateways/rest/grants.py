@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.commands import grants
+from holdfast.commands import grants, previewing
 from holdfast.core.interrupts import GrantWish
 from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
 
@@ -21,7 +21,7 @@ class NewPreview(msgspec.Struct, frozen=True, omit_defaults=True):
 async def preview(exchange: Exchange) -> Reply:
     body: NewPreview = exchange.body
     return Reply(
-        await grants.preview(exchange.backend, exchange.principal, exchange.path("iid"), body.grant, body.input)
+        await previewing.preview(exchange.backend, exchange.principal, exchange.path("iid"), body.grant, body.input)
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from holdfast.commands.auditing import AuditPage
 from holdfast.commands.events import EventPage
 from holdfast.commands.feedback import FeedbackPage
-from holdfast.commands.grants import GrantPage, Preview
+from holdfast.commands.grants import GrantPage
 from holdfast.commands.inbox import InboxPage
 from holdfast.commands.leaving import Absence
 from holdfast.commands.notices import DeadNotices, Replayed
 from holdfast.commands.patching import StateShown
+from holdfast.commands.previewing import Preview
 from holdfast.commands.reading import InterruptShown, SessionPage, SessionSnapshot
 from holdfast.commands.reporting import Report
 from holdfast.commands.scheduling import SchedulePage, ScheduleShown

@@ -10,6 +10,7 @@
     │   ├── Unauthenticated       unauthenticated    no token, or one that cannot be trusted
     │   │   └── TokenExpired          token_expired
     │   ├── Forbidden             forbidden          the principal may not do this
+    │   │   └── CannotGrant           cannot_grant       may answer, and not give a standing yes
     │   ├── NotFound              not_found          no such session, turn or interrupt for this principal
     │   ├── Gone                  gone               the session was deleted
     │   ├── Conflict              conflict           true of other records than those there are

@@ -347,6 +347,19 @@ async def test_approvers_expiry_and_edited_arguments(rest: Web, worker: RemoteWo
     assert (run["do"], run["operation"]["input"], run["operation"]["edited"]) == ("run", {"amount": 4}, True)
 
 
+async def test_rules_for_one_call(rest: Web, worker: RemoteWorker) -> None:
+    people = await People.begin(rest)
+    await worker.take()
+    rules = {"expires": "2 h", "onExpiry": "cancel", "approvers": {"subjects": ["bob"]}}
+    ladder = [{"action": "remind", "after": "10 min"}]
+    await worker.write("call", tool="refund", input={}, escalate=ladder, **rules)
+    shown = await people.open()
+    assert (shown["onExpiry"], shown["expiresAt"] - shown["openedAt"]) == ("cancel", 7_200_000)
+    assert (shown["approvers"], shown["ladder"][0]["action"]) == ({"subjects": ["bob"]}, "remind")
+    wrong = await worker.send("call", tool="refund", input={}, nth=2, expires="soon")
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "bad_input")
+
+
 async def test_input_that_does_not_fit_reaches_nobody(rest: Web, worker: RemoteWorker) -> None:
     people = await People.begin(rest)
     await worker.take()

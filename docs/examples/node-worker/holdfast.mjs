@@ -166,10 +166,10 @@ class Turn {
     return (await this.write("record", { kind, name, nth, value })).operation.value ?? null;
   }
 
-  /** Call a tool: `{outcome, value, reason, input, decision}`, or a wait until somebody has decided. */
-  async call(tool, input, execute, { approval } = {}) {
+  /** Call a tool: `{outcome, value, reason, input, decision}`. `rules` for this call: `approval`, `expires`, `approvers` … */
+  async call(tool, input, execute, rules = {}) {
     const nth = this.#counted("tool", tool);
-    const asked = await this.write("call", { tool, input, nth, approval });
+    const asked = await this.write("call", { ...rules, tool, input, nth });
     if (asked.do !== "run") return this.#outcome(asked);
     if (Date.now() >= this.#until) throw this.#lost("by its own clock");
     const { key, input: effective, idempotencyKey } = asked.operation;

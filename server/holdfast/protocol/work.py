@@ -21,7 +21,10 @@ CHUNKS_MAX = 100  # of one append: they go into one commit
 NAME_MAX = 200  # characters of a name: it is part of an operation's key
 NTH_MAX = 10_000  # operations of one name; a turn has fewer
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_MAX)]
+#: Part of an operation's key, in which "/" leads inside.
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_MAX, pattern=r"^[^/\n]*$")]
+#: Under which a chunk is streamed: what a worker was told, or the key of what it will record.
+StreamedAs = Annotated[str, msgspec.Meta(pattern=r"^(text|stream:[^/\n]{1,200}):[0-9]{1,5}$")]
 Nth = Annotated[int, msgspec.Meta(ge=1, le=NTH_MAX)]
 #: What the worker does next: run the tool and send its `result`; wait, once nothing else can go on; take what is told
 #: and go on; or stop, for somebody asked that the turn end.
@@ -162,7 +165,7 @@ class Append(Write, frozen=True, omit_defaults=True):
 
     chunks: Annotated[list[dict[str, Any]], msgspec.Meta(max_length=CHUNKS_MAX)] = []
     #: As it was last told, or the key of the answer of a model that is to be recorded. None: it is looked up.
-    op: str | None = None
+    op: StreamedAs | None = None
     progress: Any = None
 
 
@@ -174,6 +177,12 @@ class NewCall(Write, frozen=True, omit_defaults=True, kw_only=True):
     nth: Nth = 1
     #: What a predicate says of this call.
     approval: bool | Approval | None = None
+    #: In the place of the tool's own rules, for this call.
+    expires: str | None = None
+    onExpiry: OnExpiry | None = None
+    approvers: Approvers | None = None
+    escalate: tuple[RemindText | HandOverText, ...] | None = None
+    autoContinue: bool | None = None
 
 
 class NewResult(Write, frozen=True, omit_defaults=True, kw_only=True):

@@ -21,6 +21,12 @@ WRITE = {"fence": "1-a:1", "number": 1}
         (work.Append, {"fence": "1-a:1"}),
         (work.Append, {**WRITE, "chunks": [{}] * (work.CHUNKS_MAX + 1)}),
         (work.Append, {**WRITE, "chunks": ["text"]}),
+        (work.Append, {**WRITE, "op": "text:last"}),
+        (work.Append, {**WRITE, "op": "tool:refund:1"}),
+        (work.Append, {**WRITE, "op": "stream:a/b:1"}),
+        (work.NewRecord, {**WRITE, "name": "a/b"}),
+        (work.NewQuestion, {**WRITE, "kind": "gate", "name": "a/b"}),
+        (work.NewManifest, {"tools": [{"name": "a/b", "inputSchema": {}}]}),
         (work.NewCall, {**WRITE, "tool": "", "input": {}}),
         (work.NewCall, {**WRITE, "tool": "refund", "input": [1]}),
         (work.NewCall, {**WRITE, "tool": "refund", "input": {}, "nth": 0}),
@@ -44,6 +50,11 @@ def test_what_is_not_said_asks_and_promises_nothing() -> None:
     said = msgspec.convert({"tools": [{"name": "a", "inputSchema": {}}]}, work.NewManifest)
     assert said.tools[0].rules == ToolRules()
     assert (ToolRules().approval, ToolRules().idempotent, ToolRules().editable) == (None, False, False)
+
+
+@pytest.mark.parametrize("op", ["text:0", "text:12", "stream:model:1", "stream:a model: the 2nd:10000"])
+def test_under_which_names_a_worker_may_stream(op: str) -> None:
+    assert msgspec.convert({**WRITE, "op": op}, work.Append).op == op
 
 
 def test_what_a_predicate_says() -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from holdfast.core.approval import Approval
 from holdfast.core.commit import Commit
 from holdfast.core.errors import BadInput
 from holdfast.core.operations import Failure, Operation
-from holdfast.protocol.work import NewQuestion, NewRecord
+from holdfast.protocol.work import NewCall, NewQuestion, NewRecord
 from holdfast.runtime import stepping
 from holdfast.runtime.asking import Question
 from holdfast.runtime.branches import Branches
@@ -57,11 +57,24 @@ class RemoteCall(ToolCall):
         return await self._end(ended)
 
 
-def judged_by(tool: Tool[..., Any], said: bool | Approval | None) -> Tool[..., Any]:
-    """The tool with what its worker says of one call: that cannot take back what the manifest asks."""
-    if said is None or tool.rules.approval is True:
-        return tool
-    made: Tool[..., Any] = tool.options(approval=lambda _: said)
+def for_call(tool: Tool[..., Any], body: NewCall) -> Tool[..., Any]:
+    """The tool under the rules of one call. What its worker says of it cannot take back what the manifest asks.
+
+    Raises:
+        BadInput: a rule cannot be used.
+    """
+    said, strict = body.approval, tool.rules.approval is True
+    try:
+        made: Tool[..., Any] = tool.options(
+            approval=UNSET if said is None or strict else lambda _: said,
+            expires=body.expires,
+            on_expiry=body.onExpiry,
+            approvers=body.approvers,
+            escalate=None if body.escalate is None else [written.rung for written in body.escalate],
+            auto_continue=body.autoContinue,
+        )
+    except ValueError as error:
+        raise BadInput(f"{tool.name}: {error}", tool=tool.name) from None
     made.description = tool.description
     return made
 

@@ -59,7 +59,7 @@ from holdfast.runtime.remote.hand import (
     writer_for,
 )
 from holdfast.runtime.remote.line import Line
-from holdfast.runtime.remote.performing import RemoteCall, judged_by, question_of, record
+from holdfast.runtime.remote.performing import RemoteCall, for_call, question_of, record
 from holdfast.runtime.remote.tools import manifest_of
 from holdfast.runtime.results import Result
 from holdfast.runtime.resuming import resume
@@ -187,7 +187,7 @@ class RemoteWork:
         """Have a tool judged, asked about, begun."""
         async with self._hand(principal, own_id, body) as hand:
             x = await hand.load()
-            tool = judged_by(tool_named(x, body.tool), body.approval)
+            tool = for_call(tool_named(x, body.tool), body)
             key = operation_key(tool.kind, tool.name, body.nth)
             return await hand.perform(x, key, lambda place: RemoteCall(x, tool, key, place).perform((), body.input))
 

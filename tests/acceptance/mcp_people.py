@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 from holdfast import client
 from holdfast.core.interrupts import Interrupt
 
-IN_TYPESCRIPT = Path(__file__).parents[1] / "ecosystem" / "mcp_agent.mjs"
+ECOSYSTEM = Path(__file__).parents[1] / "ecosystem"
 ASKS = ("read", "send", "cancel")  # what an agent's token is for: it never answers
 
 
@@ -50,7 +50,9 @@ def spoken(result: Any) -> dict[str, Any]:
 async def typescript_asks(cluster: Cluster, *where: str) -> None:
     """An agent on the official TypeScript package asks: first it is told no, then it gives up itself."""
     pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec("node", str(IN_TYPESCRIPT), *where, stdin=pipe, stdout=pipe)
+    child = await asyncio.create_subprocess_exec(
+        "node", str(ECOSYSTEM / "mcp_agent.mjs"), *where, stdin=pipe, stdout=pipe
+    )
     assert child.stdin is not None
     assert child.stdout is not None
     async with person(cluster) as phone:
@@ -67,6 +69,16 @@ async def typescript_asks(cluster: Cluster, *where: str) -> None:
     assert "No." in said["message"]
     assert "given_up" in given_up
     assert await child.wait() == 0
+
+
+async def typescript_calls(cluster: Cluster, tool: str, given: dict[str, Any], server: int = 1) -> dict[str, Any]:
+    """What a tool gives to an agent on the official TypeScript package."""
+    where = f"http://127.0.0.1:{cluster.ports[server]}/mcp", agents_token(cluster)
+    child = await asyncio.create_subprocess_exec(
+        "node", str(ECOSYSTEM / "mcp_call.mjs"), *where, tool, json.dumps(given), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await asyncio.wait_for(child.communicate(), 30)
+    return json.loads(out)
 
 
 async def _asked_other(device: client.Client, than: Interrupt) -> bool:

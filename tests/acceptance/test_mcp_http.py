@@ -11,8 +11,10 @@ from typing import Any
 import httpx2
 import pytest
 from tests.acceptance.cluster import Cluster
-from tests.acceptance.mcp_people import agents_token, card, person, typescript_asks
+from tests.acceptance.mcp_people import agents_token, card, person, typescript_asks, typescript_calls
+from tests.waiting import wait_until
 
+PUBLISHED = Path(__file__).with_name("published.py")
 GIVEN = {"action": "deploy", "id": "deploy-42"}
 
 
@@ -34,9 +36,17 @@ class Agent:
         }
         self.http = httpx2.AsyncClient(headers=headers, timeout=60, trust_env=False)
 
-    async def call(self, tool: str, arguments: dict[str, Any], server: int = 0) -> dict[str, Any]:
-        params = {"name": tool, "arguments": arguments, "_meta": {"progressToken": 1}}
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    async def knows(self, tool: str) -> bool:
+        return tool in {one["name"] for one in (await self._ask("tools/list", {}, 0))["tools"]}
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any], server: int = 0, meta: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        said = {"name": tool, "arguments": arguments, "_meta": {"progressToken": 1, **(meta or {})}}
+        return await self._ask("tools/call", said, server)
+
+    async def _ask(self, method: str, params: dict[str, Any], server: int) -> dict[str, Any]:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         response = await self.http.post(f"http://127.0.0.1:{self._cluster.ports[server]}/mcp", json=body)
         last = [line for line in response.text.splitlines() if line.startswith("data: ")][-1]
         return json.loads(last.removeprefix("data: "))["result"]
@@ -70,6 +80,27 @@ async def test_a_server_that_is_told_to_end_says_what_is_open(cluster: Cluster) 
         assert (told["status"], told["approved"]) == ("open", False)
         assert await cluster.servers[0].wait_exit() == 0
         assert [one.id for one in await phone.inbox()] == [asked.id]
+
+
+async def test_all_are_killed_while_a_published_tool_waits_for_a_person(cluster: Cluster) -> None:
+    """kill -9 of server and worker; approved by another server; called once, and the agent learns it by the other."""
+    worker = cluster.start_worker(app=PUBLISHED)
+    agent = Agent(cluster)
+    async with agent.http, person(cluster, server=1) as phone:
+        await wait_until(lambda: agent.knows("refund"), "the worker has come", 30)
+        call = asyncio.create_task(agent.call("refund", {"order": "A-17"}, meta={"holdfast/ref": "r1"}))
+        asked = await card(phone)
+        cluster.servers[0].kill()
+        worker.kill()
+        with pytest.raises(httpx2.TransportError):
+            await call
+        await phone.session(asked.session).approve(asked.id)
+        cluster.start_worker(app=PUBLISHED)
+        again = await agent.call("refund", {"order": "A-17"}, server=1, meta={"holdfast/ref": "r1"})
+        assert again["structuredContent"]["value"] == "A-17 is refunded."
+        in_typescript = await typescript_calls(cluster, "wait_for", {"id": again["structuredContent"]["id"]})
+        assert in_typescript == again["structuredContent"]
+    assert [line[2] for line in cluster.ran()] == ["A-17"]
 
 
 async def test_the_typescript_package(cluster: Cluster) -> None:

@@ -68,6 +68,9 @@ class _OneAgent:
     def terms(self, context: Any) -> Terms:  # noqa: ARG002
         return self._terms
 
+    def app(self, context: Any, progress: Any) -> None:  # noqa: ARG002
+        return None
+
     def under_way(self, context: Any) -> anyio.CancelScope:  # noqa: ARG002
         return anyio.CancelScope()
 

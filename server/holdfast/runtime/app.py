@@ -12,11 +12,11 @@ import msgspec
 from holdfast.commands import calendar
 from holdfast.commands.scheduling import Declared
 from holdfast.core.durations import Duration
-from holdfast.core.manifests import AgentManifest
+from holdfast.core.manifests import AgentManifest, Published
 from holdfast.core.modes import MODES, Mode, checked
 from holdfast.core.policies import Verdict
 from holdfast.core.schedules import NAME, Plan
-from holdfast.runtime import limits
+from holdfast.runtime import limits, publishing
 from holdfast.runtime.execution import Execution
 from holdfast.runtime.hooks import Hook, HookFunction, hook_of
 from holdfast.runtime.limits import Limit
@@ -52,8 +52,10 @@ class Agent:
         on_message: Mode = "queue",
         modes: Sequence[Mode] = MODES,
         on_limit: LimitHook | None = None,
+        published: Published | None = None,
     ) -> None:
         self.name, self.function, self.version, self.on_limit = name, function, version, on_limit
+        self.published = published
         self.on_message: Mode
         self.on_message, self.modes = checked(on_message, modes)
         self.tools = {tool.name: tool for tool in tools}
@@ -70,7 +72,7 @@ class Agent:
     @property
     def manifest(self) -> AgentManifest:
         tools = [tool.manifest for tool in self.tools.values()]
-        return AgentManifest(self.name, self.version, tools, self.on_message, self.modes)
+        return AgentManifest(self.name, self.version, tools, self.on_message, self.modes, self.published)
 
 
 class App:
@@ -112,12 +114,20 @@ class App:
         on_message: Mode = "queue",
         modes: Sequence[Mode] = MODES,
         on_limit: LimitHook | None = None,
+        publish: str | None = None,
     ) -> Callable[[F], F]:
         """Register an `async def agent(turn)`; the options are those of `add_agent`."""
 
         def register(function: F) -> F:
             self.add_agent(
-                name, function, tools=tools, version=version, on_message=on_message, modes=modes, on_limit=on_limit
+                name,
+                function,
+                tools=tools,
+                version=version,
+                on_message=on_message,
+                modes=modes,
+                on_limit=on_limit,
+                publish=publish,
             )
             return function
 
@@ -133,6 +143,7 @@ class App:
         on_message: Mode = "queue",
         modes: Sequence[Mode] = MODES,
         on_limit: LimitHook | None = None,
+        publish: str | None = None,
     ) -> None:
         """Register an agent. Old versions may stay registered: turns go on with the version they began with.
 
@@ -140,14 +151,33 @@ class App:
             on_message: what becomes of a message that comes while a turn runs or waits: "queue", "steer", "replace"
                 or "reject".
             modes: which of these a message may ask for instead.
+            publish: says to agents elsewhere what it is good for: they may call it, as a tool of its name that takes
+                a message. None: they do not know of it.
 
         Raises:
             ValueError: this name and version are taken, a name has a character that it must not have, or a mode is
                 none.
         """
+        published = None if publish is None else publishing.agent(name, publish)
+        self._add(Agent(name, function, tools, version, on_message, modes, on_limit, published))
+
+    def publish(self, *tools: Tool[..., Any], version: str = "1") -> None:
+        """Let agents elsewhere call these tools, at `/mcp`. Each call is a turn, in a session of whoever calls.
+
+        It is the turn of an agent of its own, `published.NAME`, so that rules can tell such calls from others.
+        Change `version` when old calls that still wait must not meet the new code.
+
+        Raises:
+            ValueError: a name is taken, or none that agents elsewhere can use.
+        """
+        for tool in tools:
+            name, function, published = publishing.tool(tool)
+            self._add(Agent(name, function, [tool], version, published=published))
+
+    def _add(self, agent: Agent) -> None:
+        name, version = agent.name, agent.version
         if not name or any(character in name for character in "@ \n"):
             raise ValueError(f"{name!r}: an agent's name has neither '@' nor blanks")
-        agent = Agent(name, function, tools, version, on_message, modes, on_limit)
         if agent.manifest.queue in self.agents:
             raise ValueError(f"agent {name!r} version {version!r} is registered twice")
         self.agents[agent.manifest.queue] = agent

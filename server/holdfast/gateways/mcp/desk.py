@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
-import anyio
 import msgspec
 
 from holdfast.core.durations import milliseconds
@@ -69,16 +67,4 @@ class Desk(Protocol):
 
     async def withdraw(self, shown: GateShown) -> None:
         """Take it back, if nobody was faster."""
-        ...
-
-
-class Edge(Protocol):
-    """Where calls come in: who asks in each of them, on which terms, and how it can be taken back."""
-
-    def desk(self, context: Any) -> Desk: ...
-
-    def terms(self, context: Any) -> Terms: ...
-
-    def under_way(self, context: Any) -> AbstractContextManager[anyio.CancelScope]:
-        """Around one call: whoever made it cancels it by this scope. Raises LimitReached."""
         ...

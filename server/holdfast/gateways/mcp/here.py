@@ -36,7 +36,7 @@ class ServerDesk:
         async with watching(self._services.hub, self._services.drain, self._principal, shown) as watch:
             while shown.decision is None:
                 if watch.ended:
-                    raise self._why_ended()
+                    raise why_ended(self._principal)
                 await watch.changed(LOOK_S)
                 shown = await self.read(shown.interrupt.id)
         return shown.decision
@@ -48,7 +48,8 @@ class ServerDesk:
         frame = frames.Cancel(new_ref(), shown.session, shown.interrupt.turn)
         await cancelling.cancel(self._services.backend, self._principal, frame, VIA)
 
-    def _why_ended(self) -> Draining | TokenExpired:
-        expires_at_ms = self._principal.expires_at_ms
-        expired = expires_at_ms is not None and expires_at_ms <= time.time() * 1_000
-        return TokenExpired("The token expired while the call waited.") if expired else Draining()
+
+def why_ended(principal: Principal) -> Draining | TokenExpired:
+    """Why nothing more is told: the server goes away, or the token has ended."""
+    expired = principal.expires_at_ms is not None and principal.expires_at_ms <= time.time() * 1_000
+    return TokenExpired("The token expired while the call waited.") if expired else Draining()

@@ -23,9 +23,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from holdfast.core.errors import BadRequest, Forbidden, HoldfastError, Unauthenticated
 from holdfast.core.identity import Principal
+from holdfast.gateways.mcp.app_desk import AppDesk
 from holdfast.gateways.mcp.desk import Terms, terms_of
+from holdfast.gateways.mcp.edge import AppTools
 from holdfast.gateways.mcp.here import ServerDesk
 from holdfast.gateways.mcp.under_way import Call, UnderWay
+from holdfast.gateways.mcp.waiting import Progress
 from holdfast.gateways.rest.exchange import BODY_MAX_BYTES, Services, read_body
 from holdfast.gateways.rest.problems import other, refusal
 from holdfast.gateways.websocket import Origins
@@ -131,6 +134,12 @@ class _HttpEdge:
 
     def terms(self, context: Any) -> Terms:
         return _caller(context).terms
+
+    def app(self, context: Any, progress: Progress) -> AppTools:
+        from holdfast.gateways.mcp.app_tools import AppCalls
+
+        caller = _caller(context)
+        return AppCalls(AppDesk(self._services, caller.principal), caller.terms, context, progress)
 
     def under_way(self, context: Any) -> AbstractContextManager[anyio.CancelScope]:
         caller = _caller(context)

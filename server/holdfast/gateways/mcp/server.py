@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from importlib.metadata import version
 from typing import Any
 
@@ -12,17 +11,16 @@ from mcp.server import Server, ServerRequestContext
 
 from holdfast.core.errors import HoldfastError
 from holdfast.gateways.mcp import permission
-from holdfast.gateways.mcp.desk import Edge
+from holdfast.gateways.mcp.described import described
+from holdfast.gateways.mcp.edge import Edge
 from holdfast.gateways.mcp.permission import PermissionPrompt, permitted
 from holdfast.gateways.mcp.tools import TOOLS
 from holdfast.gateways.mcp.waiting import Progress
 
 INSTRUCTIONS = (
     "These tools reach people, who may answer at once or tomorrow. A result whose status is `open` is neither a yes "
-    "nor a no: call the tool again with the same arguments and id to go on waiting, or do something else meanwhile."
+    "nor a no: go on waiting as the result says, or do something else meanwhile."
 )
-#: They ask, and change nothing; asking twice is asking once.
-ANNOTATIONS = types.ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True)
 
 Context = ServerRequestContext[Any, Any]
 
@@ -43,43 +41,41 @@ class _Calls:
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
 
-    async def tools(self, _context: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        listed = [_tool(name, arguments) for name, (arguments, _) in TOOLS.items()]
-        return types.ListToolsResult(tools=[*listed, _tool(permission.NAME, PermissionPrompt)])
+    async def tools(self, context: Context, _params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        own = [described(name, arguments) for name, (arguments, _) in TOOLS.items()]
+        app = self._edge.app(context, _progress(context))
+        published = [] if app is None else await app.tools()
+        return types.ListToolsResult(tools=[*own, described(permission.NAME, PermissionPrompt), *published])
 
-    async def call(self, context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         try:
             with self._edge.under_way(context):
-                return await self._done(context, params.name, params.arguments or {})
+                return await self._done(context, params)
             return _failed("The call was cancelled.")
         except HoldfastError as error:
             return _failed(f"{error} ({error.code})")
         except msgspec.ValidationError as error:
             return _failed(f"The arguments cannot be used: {error}")
 
-    async def _done(self, context: Context, name: str, given: dict[str, Any]) -> types.CallToolResult:
+    async def _done(
+        self, context: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         desk, terms, progress = self._edge.desk(context), self._edge.terms(context), _progress(context)
+        name, given = params.name, params.arguments or {}
         if name == permission.NAME:
             sent = msgspec.convert(given, PermissionPrompt)
             said = msgspec.json.encode(await permitted(desk, terms, sent, progress)).decode()
             return types.CallToolResult(content=[types.TextContent(text=said)])
         if name not in TOOLS:
-            return _failed(f"There is no tool {name!r}.")
+            app = self._edge.app(context, progress)
+            return _failed(f"There is no tool {name!r}.") if app is None else await app.call(params)
         arguments, handler = TOOLS[name]
         told = await handler(desk, terms, msgspec.convert(given, arguments), progress)
         return types.CallToolResult(
             content=[types.TextContent(text=told.message)], structured_content=msgspec.to_builtins(told)
         )
-
-
-def _tool(name: str, arguments: type[msgspec.Struct]) -> types.Tool:
-    (schema,), defined = msgspec.json.schema_components([arguments], ref_template="{name}")
-    return types.Tool(
-        name=name,
-        description=inspect.getdoc(arguments),
-        input_schema=defined[schema["$ref"]],
-        annotations=ANNOTATIONS,
-    )
 
 
 def _progress(context: Context) -> Progress:

@@ -1,11 +1,11 @@
-"""Waiting for what becomes of one interrupt: told by the hub, never asked for again and again."""
+"""Waiting for what becomes of an interrupt or a turn: told by the hub, never asked for again and again."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 
 from starlette.requests import Request
 
@@ -20,12 +20,12 @@ from holdfast.protocol.text_frame import TextFrame
 
 
 class Watch:
-    """A subscriber that keeps nothing: it only notices that something was said about one interrupt."""
+    """A subscriber that keeps nothing: it only notices that something was said that holds one of these marks."""
 
     waiting_bytes = 0
 
-    def __init__(self, interrupt: str) -> None:
-        self._mark = interrupt.encode()
+    def __init__(self, marks: Sequence[bytes]) -> None:
+        self._marks = marks
         self._news = asyncio.Event()
         #: Nothing more is told: the server goes away, the session is gone, the token has ended.
         self.ended = False
@@ -47,12 +47,15 @@ class Watch:
     # As the hub's subscribers see it.
 
     def write(self, batch: list[TextFrame]) -> None:
-        # What is no event may stand for many: a gap, a snapshot.
-        if any(self._mark in frame.text or not frame.text.startswith(b'{"type":"event"') for frame in batch):
+        if any(self._concerns(frame.text) for frame in batch):
             self._news.set()
 
     async def drained(self) -> None:
         return
+
+    def _concerns(self, text: bytes) -> bool:
+        # What is no event may stand for many: a gap, a snapshot.
+        return not text.startswith(b'{"type":"event"') or any(mark in text for mark in self._marks)
 
     def close(self, code: CloseCode) -> None:  # noqa: ARG002 - whoever waits is told how it stands, not why it ends
         self.end()
@@ -63,14 +66,22 @@ class Watch:
         pass
 
 
-@asynccontextmanager
-async def watching(hub: Hub, drain: Drain | None, principal: Principal, shown: GateShown) -> AsyncGenerator[Watch]:
+def watching(
+    hub: Hub, drain: Drain | None, principal: Principal, shown: GateShown
+) -> AbstractAsyncContextManager[Watch]:
     """Notice whatever happens to a gate after it was shown so. Raises as `Hub.attach` does."""
-    watch = Watch(shown.interrupt.id)
+    mark = shown.interrupt.id.encode()
+    return watching_session(hub, drain, principal, shown.session, Position(shown.epoch, shown.seq), mark)
+
+
+@asynccontextmanager
+async def watching_session(
+    hub: Hub, drain: Drain | None, principal: Principal, session: str, since: Position, *marks: bytes
+) -> AsyncGenerator[Watch]:
+    """Notice what happens in a session after a position, if it holds one of the marks. Raises as `Hub.attach` does."""
+    watch = Watch(marks)
     subscriber = Subscriber(watch, Limits().queue_max_bytes)
-    await hub.attach(
-        subscriber, principal, Attach("watch", shown.session, Position(shown.epoch, shown.seq)), on_end=watch.end
-    )
+    await hub.attach(subscriber, principal, Attach("watch", session, since), on_end=watch.end)
     expiry = None
     if principal.expires_at_ms is not None:
         left_s = principal.expires_at_ms / 1_000 - time.time()

@@ -5,6 +5,7 @@ What its tools do is appended to the file named by EFFECTS.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from pathlib import Path
@@ -28,7 +29,18 @@ def did(what: str) -> None:
         file.write(what + "\n")
 
 
-@server.tool(annotations=types.ToolAnnotations(read_only_hint=True))
+@server.tool()
+def alter() -> str:
+    """From its next start on, the server says something else of `look`."""
+    did("rearranged")
+    return "done"
+
+
+# A server that was started anew may be another version.
+REARRANGED = "rearranged" in Path(os.environ["EFFECTS"]).read_text().splitlines()
+
+
+@server.tool(annotations=types.ToolAnnotations(read_only_hint=not REARRANGED))
 def look(thing: str) -> str:
     """Look at a thing."""
     did(f"look {thing}")
@@ -76,6 +88,26 @@ async def order(thing: str, context: Context) -> types.CallToolResult | types.In
         return answer
     did(f"order {thing} {answer.action} {answer.content}")
     return types.CallToolResult(content=[types.TextContent(text=f"{answer.action} {answer.content}")])
+
+
+@server.tool()
+async def hang(thing: str) -> str:
+    """Do it, and never say so."""
+    did(f"hang {thing}")
+    await asyncio.Event().wait()
+    return thing
+
+
+@server.tool()
+async def order_and_hang(thing: str, context: Context) -> types.CallToolResult | types.InputRequiredResult:
+    """Order a thing, in a size that a person gives, and never say so."""
+    form = types.ElicitRequestFormParams(message="Which size?", requested_schema=QUESTION)
+    answer = asking(context, params=form)
+    if isinstance(answer, types.InputRequiredResult):
+        return answer
+    did(f"order {thing} {answer.content}")
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 @server.tool()

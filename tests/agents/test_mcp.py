@@ -16,11 +16,13 @@ from tests.waiting import wait_until
 from holdfast import App, Turn
 from holdfast.agents.mcp import mcp_tools
 from holdfast.core.errors import Unavailable
+from holdfast.core.identity import OPERATOR
 from holdfast.runtime.tools import Tool
 from holdfast.testing import harness
 
 SERVER = shlex.join([sys.executable, str(Path(__file__).with_name("mcp_server.py"))])
 IN_TYPESCRIPT = Path(__file__).parents[1] / "ecosystem" / "mcp_server.mjs"
+LOOKED = {"look": {"thing": "cup"}}
 Tools = dict[str, Tool[..., Any]]
 
 
@@ -50,6 +52,12 @@ def tools(listed: Tools) -> Tools:
 def tools_of(effects: Path, **options: Any) -> Tools:
     found = mcp_tools(SERVER, name="things", environment={"EFFECTS": str(effects)}, **options)
     return {tool.name: tool for tool in found}
+
+
+def older() -> Tools:
+    """Those of a server in TypeScript, that nobody is asked about."""
+    found = mcp_tools(shlex.join(["node", str(IN_TYPESCRIPT)]), name="older", environment={"PATH": os.environ["PATH"]})
+    return {one.name: one.options(approval=False) for one in found}
 
 
 def app_of(tools: Tools) -> App:
@@ -134,6 +142,68 @@ async def test_after_a_server_died_the_next_call_starts_it_anew(store_url: str, 
             assert (await session.wait_finished()).result[0] == status
 
 
+async def test_what_has_changed_since_it_was_listed_is_not_called(store_url: str, tools: Tools, effects: Path) -> None:
+    """Nobody has agreed to what it is now: it may say that it is harmless no more."""
+    async with harness(app_of(tools), url=store_url) as h:
+        for tool in ("look", "alter", "die"):
+            session = await h.start("caller", input={"tool": f"things.{tool}", "arguments": LOOKED.get(tool, {})})
+            await session.wait_finished()
+        session = await h.start("caller", input={"tool": "things.look", "arguments": {"thing": "jug"}})
+        status, said = (await session.wait_finished()).result
+        assert status == "failed"
+        assert "has changed this tool" in said
+        assert lines(effects) == ["look cup", "rearranged", "die"]
+        session = await h.start("caller", input={"tool": "things.fail"})
+        assert "out of paper" in (await session.wait_finished()).result[1], "the others are as they were"
+
+
+async def test_a_server_that_says_so_is_looked_at_again(store_url: str) -> None:
+    tools = older()
+    async with harness(app_of(tools), url=store_url) as h:
+        said: list[Any] = []
+        for tool, arguments in (("add", {"a": 1, "b": 2}), ("change", {}), ("add", {"a": 1, "b": 2})):
+            session = await h.start("caller", input={"tool": f"older.{tool}", "arguments": arguments})
+            said.append((await session.wait_finished()).result)
+    assert said[:2] == [["done", "3"], ["done", "changed"]]
+    assert "has changed this tool" in said[2][1]
+
+
+@pytest.mark.parametrize("ran", [True, False])
+async def test_a_worker_that_dies_under_a_call_leaves_it_in_doubt(
+    store_url: str, tools: Tools, effects: Path, ran: bool
+) -> None:
+    async with harness(app_of(tools), url=store_url) as h:
+        session = await h.start("caller", input={"tool": "things.hang", "arguments": {"thing": "cup"}})
+        await wait_until(lambda: lines(effects) == ["hang cup"], "the call has begun", 20)
+        await h.kill_worker()
+        doubt = await session.wait_interrupt()
+        assert (doubt.kind, doubt.toolName, doubt.input) == ("in_doubt", "things.hang", {"thing": "cup"})
+        assert lines(effects) == ["hang cup"]
+        payload: dict[str, Any] = {"ran": ran, "result": "cup"} if ran else {"ran": ran}
+        await session.answer(doubt, payload, by="olga", roles=(OPERATOR,))
+        if ran:
+            assert (await session.wait_finished()).result == ["done", "cup"]
+            assert lines(effects) == ["hang cup"]
+        else:
+            await wait_until(lambda: lines(effects) == ["hang cup", "hang cup"], "it is called again", 20)
+
+
+async def test_after_a_form_too(store_url: str, tools: Tools, effects: Path) -> None:
+    """The body runs again after a person has answered; a round that may have run is in doubt all the same."""
+    async with harness(app_of(tools), url=store_url) as h:
+        session = await h.start("caller", input={"tool": "things.order_and_hang", "arguments": {"thing": "cup"}})
+        ask = await session.wait_interrupt()
+        await session.answer(ask, {"action": "accept", "content": {"size": "M"}})
+        ordered = "order cup {'size': 'M'}"
+        await wait_until(lambda: lines(effects) == ["asked", ordered], "the second round has begun", 20)
+        await h.kill_worker()
+        doubt = await session.wait_interrupt()
+        assert doubt.kind == "in_doubt"
+        await session.answer(doubt, {"ran": True, "result": "ordered"}, by="olga", roles=(OPERATOR,))
+        assert (await session.wait_finished()).result == ["done", "ordered"]
+        assert lines(effects) == ["asked", ordered]
+
+
 async def test_elicitation_is_a_form_that_any_device_fills_in(store_url: str, tools: Tools, effects: Path) -> None:
     async with harness(app_of(tools), url=store_url) as h:
         session = await h.start("caller", input={"tool": "things.order", "arguments": {"thing": "cup"}})
@@ -192,8 +262,7 @@ async def test_answered_after_a_death(store_url: str, tools: Tools, effects: Pat
 async def test_a_server_of_the_older_protocol_in_typescript(
     store_url: str, tool: str, arguments: dict[str, Any], result: list[str]
 ) -> None:
-    found = mcp_tools(shlex.join(["node", str(IN_TYPESCRIPT)]), name="older", environment={"PATH": os.environ["PATH"]})
-    tools = {one.name: one.options(approval=False) for one in found}
+    tools = older()
     async with harness(app_of(tools), url=store_url) as h:
         session = await h.start("caller", input={"tool": f"older.{tool}", "arguments": arguments})
         status, said = (await session.wait_finished()).result

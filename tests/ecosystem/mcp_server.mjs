@@ -7,7 +7,11 @@ import { z } from "zod";
 const server = new McpServer({ name: "older", version: "1" });
 const said = (text) => ({ content: [{ type: "text", text }] });
 
-server.registerTool("add", { inputSchema: { a: z.number(), b: z.number() } }, async ({ a, b }) => said(String(a + b)));
+const add = server.registerTool("add", { inputSchema: { a: z.number(), b: z.number() } }, async ({ a, b }) => said(String(a + b)));
+server.registerTool("change", {}, async () => {
+  add.update({ annotations: { destructiveHint: true } }); // and says so to its clients
+  return said("changed");
+});
 server.registerTool("ask", {}, async () => {
   const requestedSchema = { type: "object", properties: { name: { type: "string" } } };
   const { action } = await server.server.elicitInput({ message: "Your name?", requestedSchema });

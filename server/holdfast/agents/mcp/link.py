@@ -6,6 +6,7 @@ Whoever opens a client of the protocol must also close it, so one task owns it f
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shlex
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -13,11 +14,14 @@ from typing import Any, Literal, cast
 
 import anyio
 import msgspec
+import structlog
 from mcp import Client, MCPError, types
+from mcp.client.session import IncomingMessage, MessageHandlerFnT
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
+from holdfast.core.canonical import canonical_json
 from holdfast.core.errors import Unavailable
 
 OPEN_S = 20.0  # from the start of a command, or the dial, to the end of the handshake: package runners are slow
@@ -25,8 +29,12 @@ IDLE_S = 300.0  # without a call, a link is closed; the next call opens another
 CALLS_MAX = 16  # at once over one link; more wait
 LISTED_MAX = 1_000  # tools of one server: a server without end must not fill the memory
 PART_MAX = 96 * 1024  # characters of an image or a sound in base64: two fit into a result
+LOOK_AGAIN_S = 60.0  # after which a call looks first whether its tool is still the one that was listed
 REFUSED_STATE = -32602  # invalid params: with a state, the server does not know it (any more)
 CLOSED = -32000  # the connection ended under the call
+
+
+log = structlog.get_logger("holdfast.mcp")
 
 
 class Asks(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,14 +64,14 @@ class Target(msgspec.Struct, frozen=True):
     environment: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}
 
-    def client(self) -> Client:
-        """A client that is not open yet."""
+    def client(self, told: MessageHandlerFnT | None = None) -> Client:
+        """A client that is not open yet. `told` hears what the server says besides."""
         if self.where.startswith(("http://", "https://")):
             server: Any = self._http()
         else:
             program, *arguments = shlex.split(self.where)
             server = StdioServerParameters(command=program, args=arguments, env=dict(self.environment))
-        return Client(server, elicitation_callback=_live, cache=None)
+        return Client(server, elicitation_callback=_live, message_handler=told, cache=None)
 
     @asynccontextmanager
     async def _http(self) -> AsyncGenerator[Any]:
@@ -77,8 +85,11 @@ class Target(msgspec.Struct, frozen=True):
 class Link:
     """Calls over one connection after the other."""
 
-    def __init__(self, name: str, target: Target, timeout_s: float) -> None:
-        self._name, self._target, self._timeout_s = name, target, timeout_s
+    def __init__(self, name: str, target: Target, timeout_s: float, marks: Mapping[str, str]) -> None:
+        """`marks` are those of the tools as they were listed, by name."""
+        self._name, self._target, self._timeout_s, self._marks = name, target, timeout_s, marks
+        self._changed: frozenset[str] = frozenset()
+        self._look_again_s = 0.0  # by the loop's clock
         self._owner: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[Client] | None = None
         self._slots = asyncio.Semaphore(CALLS_MAX)
@@ -126,6 +137,8 @@ class Link:
         self, tool: str, arguments: dict[str, Any], responses: dict[str, Any] | None, state: str | None
     ) -> Reached:
         client = await self._client()
+        if state is None and tool in await self._changed_tools(client):
+            return Reached(failure=f"{self._name} has changed this tool since the worker began. It has not run.")
         given = {key: types.ElicitResult.model_validate(response) for key, response in (responses or {}).items()}
         result = await client.session.call_tool(
             tool,
@@ -136,6 +149,21 @@ class Link:
             allow_input_required=True,
         )
         return _asked(self._name, result) if isinstance(result, types.InputRequiredResult) else _given(result)
+
+    async def _changed_tools(self, client: Client) -> frozenset[str]:
+        """Tools that are not what they were when they were listed: nobody has agreed to what they are now."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._look_again_s:
+            found = {tool.name: mark_of(tool) for tool in await _pages(client)}
+            changed = frozenset(name for name, mark in self._marks.items() if found.get(name) != mark)
+            if changed != self._changed:
+                log.warning("an MCP server has changed its tools", server=self._name, tools=sorted(changed))
+            self._changed, self._look_again_s = changed, now_s + LOOK_AGAIN_S
+        return self._changed
+
+    async def _told(self, message: IncomingMessage) -> None:
+        if isinstance(message, types.ToolListChangedNotification):
+            self._look_again_s = 0.0
 
     async def _client(self) -> Client:
         loop = asyncio.get_running_loop()
@@ -152,7 +180,8 @@ class Link:
 
     async def _own(self, ready: asyncio.Future[Client]) -> None:
         try:
-            async with self._target.client() as client:
+            async with self._target.client(self._told) as client:
+                self._look_again_s = 0.0  # it may be started anew, as another version
                 ready.set_result(client)
                 await self._until_idle()
         except Exception as error:  # noqa: BLE001 - a server of somebody else, which may fail in any way
@@ -164,6 +193,12 @@ class Link:
         while idle < 2:  # twice in a row: a call that has just ended may be followed by another
             await asyncio.sleep(IDLE_S / 2)
             idle = 0 if self._calls else idle + 1
+
+
+def mark_of(tool: types.Tool) -> str:
+    """What of a tool people and rules go by: its arguments, and what it says that it does."""
+    hints = tool.annotations.model_dump(exclude_none=True) if tool.annotations else {}
+    return hashlib.sha256(canonical_json([tool.input_schema, hints])).hexdigest()
 
 
 async def listed(name: str, target: Target) -> list[types.Tool]:

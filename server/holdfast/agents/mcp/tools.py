@@ -39,8 +39,9 @@ def mcp_tools(
 ) -> list[Tool[..., Any]]:
     """The tools of an MCP server: of a command that is started here, or of an address.
 
-    The server is asked for them now, once; what an agent can call does not change under its turns. Each is called
-    `prefix` and its own name; the prefix is `name` and a dot, unless given.
+    The server is asked for them now, once; what an agent can call does not change under its turns. A tool whose
+    arguments or hints the server changes later is not called any more, until the worker is started anew. Each is
+    called `prefix` and its own name; the prefix is `name` and a dot, unless given.
 
     Args:
         include, exclude: globs over the server's own names.
@@ -57,17 +58,17 @@ def mcp_tools(
     """
     if find_spec("mcp") is None:
         raise ImportError(MISSING)
-    from holdfast.agents.mcp.link import Link, Target, listed
+    from holdfast.agents.mcp.link import Link, Target, listed, mark_of
 
     target = Target(where, environment or {}, headers or {})
     server = name or _name_of(where)
     # In a thread: a loop may be running here.
     with ThreadPoolExecutor(1) as thread:
         found = thread.submit(lambda: asyncio.run(listed(server, target))).result()
-    link = Link(server, target, milliseconds(timeout) / 1_000)
     chosen = [tool for tool in found if _fits(tool.name, include) and not _fits(tool.name, exclude)]
     if not chosen:
         raise ValueError(f"{server} has none of these tools; it has {', '.join(tool.name for tool in found) or 'none'}")
+    link = Link(server, target, milliseconds(timeout) / 1_000, {tool.name: mark_of(tool) for tool in chosen})
     start = f"{server}." if prefix is None else prefix
     return [_tool(link, server, tool, f"{start}{tool.name}", trusted) for tool in chosen]
 

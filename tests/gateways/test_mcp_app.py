@@ -71,6 +71,10 @@ def app_of(ran: Ran) -> App:
     return app
 
 
+async def clerk(turn: Turn) -> None:
+    await turn.write("Hello.")
+
+
 class Shop:
     """A server with this app."""
 
@@ -192,6 +196,19 @@ async def test_given_up_its_card_goes(shop: Shop, ran: Ran, mode: str) -> None:
     assert ran == []
 
 
+async def test_what_the_client_has_named_it_can_come_back_for(shop: Shop, ran: Ran) -> None:
+    given, named = {"order": "A-17", "amount": 200}, cast("Any", {"holdfast/ref": "r1"})
+    async with shop.person() as phone:
+        async with shop.agent() as asking:
+            call = asyncio.create_task(asking.call_tool("refund", given, meta=named))
+            asked = await card(phone)
+            call.cancel()
+        await phone.session(asked.session).approve(asked.id)
+        async with shop.agent() as asking:
+            assert structured(await asking.call_tool("refund", given, meta=named))["value"] == {"refunded": 200}
+    assert ran == ["A-17 200 alice"]
+
+
 async def test_a_client_that_shows_forms_asks_its_own_person(shop: Shop, ran: Ran) -> None:
     """Where the token may answer: the answer is one of a device like any other."""
     shown: list[str] = []
@@ -286,3 +303,5 @@ async def test_names_that_mean_something_else_elsewhere_are_refused(shop: Shop) 
             app.publish(tool(approval=False, name=name)(lambda: None))
     with pytest.raises(ValueError, match="twice"):
         app.publish(LOOK, LOOK)
+    with pytest.raises(ValueError, match="same name"):
+        app.add_agent("look", clerk, publish="Looks.")

@@ -72,6 +72,11 @@ async def call(
     return await read(backend, principal, begun.turn)
 
 
+def turn_of(principal: Principal, ref: str) -> str:
+    """The turn that a call under this ref is, begun or not."""
+    return ids.turn_id(ids.session_id(principal.subject, ref), principal.subject, ref)
+
+
 async def read(backend: Backend, principal: Principal, turn: str) -> Called:
     """A call as it stands. Raises NotFound, Gone, Forbidden."""
     session = ids.session_of(turn)

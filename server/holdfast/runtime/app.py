@@ -180,6 +180,11 @@ class App:
             raise ValueError(f"{name!r}: an agent's name has neither '@' nor blanks")
         if agent.manifest.queue in self.agents:
             raise ValueError(f"agent {name!r} version {version!r} is registered twice")
+        if any(
+            other.name != name and publishing.collide(other.published, agent.published)
+            for other in self.agents.values()
+        ):
+            raise ValueError(f"{name!r} publishes what another agent publishes under the same name")
         self.agents[agent.manifest.queue] = agent
 
     @overload

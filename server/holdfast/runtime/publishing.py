@@ -34,3 +34,8 @@ def tool(called: Tool[..., Any]) -> tuple[str, Callable[[Turn], Awaitable[Any]],
 
     published = Published(called.name, called.signature.input_schema, called.description)
     return f"{PREFIX}{called.name}", call, published
+
+
+def collide(one: Published | None, other: Published | None) -> bool:
+    """Whether agents elsewhere could not tell the two apart."""
+    return one is not None and other is not None and one.name == other.name

@@ -9,6 +9,7 @@ from holdfast.commands import answering, cancelling, published
 from holdfast.commands.published import Called
 from holdfast.core.errors import NotImplementedYet
 from holdfast.core.identity import Principal
+from holdfast.core.ids import session_of
 from holdfast.core.manifests import Published
 from holdfast.gateways.mcp.here import LOOK_S, VIA, why_ended
 from holdfast.gateways.mcp.tools import new_ref
@@ -66,9 +67,13 @@ class AppDesk:
         frame = frames.Answer(new_ref(), called.turn.session, interrupt, "resolved", payload)
         await answering.answer(self._services.backend, self._principal, frame, VIA)
 
-    async def cancel(self, called: Called) -> None:
-        """Nobody waits for it any more. What has run by then stays recorded."""
-        frame = frames.Cancel(new_ref(), called.turn.session, called.turn.id)
+    async def give_up(self, ref: str) -> None:
+        """Nobody waits for the call of this ref any more: cancel it. What has run by then stays recorded.
+
+        It need not be known whether it was begun. Raises NotFound: it was not.
+        """
+        turn = published.turn_of(self._principal, ref)
+        frame = frames.Cancel(new_ref(), session_of(turn), turn)
         await cancelling.cancel(self._services.backend, self._principal, frame, VIA)
 
     async def words(self, called: Called) -> str:

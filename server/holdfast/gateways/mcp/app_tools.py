@@ -10,6 +10,7 @@ call ──▶ ended: the value, or why there is none
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Annotated, Any
 
 import anyio
@@ -19,7 +20,7 @@ from mcp.server import ServerRequestContext
 
 from holdfast.commands.published import Called
 from holdfast.core.canonical import canonical_json
-from holdfast.core.errors import BadInput, Conflict, Draining, Forbidden, RefReused
+from holdfast.core.errors import BadInput, Conflict, Draining, Forbidden, HoldfastError, RefReused
 from holdfast.core.interrupts import Interrupt
 from holdfast.core.manifests import Published
 from holdfast.gateways.mcp.app_desk import AppDesk
@@ -72,7 +73,8 @@ class AppCalls:
     ) -> None:
         self._desk, self._terms, self._progress = desk, terms, progress
         self._elicits = desk.may_answer and _shows_forms(context)
-        self._ref = str((context.meta or {}).get(REF) or new_ref())
+        given = (context.meta or {}).get(REF)
+        self._ref, self._is_named = str(given or new_ref()), bool(given)
 
     async def tools(self) -> list[types.Tool]:
         """What there is to call, and how to wait for it."""
@@ -86,16 +88,20 @@ class AppCalls:
         return await self._call(params)
 
     async def _call(self, params: types.CallToolRequestParams) -> types.CallToolResult | types.InputRequiredResult:
-        """Make a call, or go on with it where its person has answered. One that is given up is cancelled."""
+        """Make a call, or go on with it where its person has answered.
+
+        One that is given up is cancelled, unless the client knows its ref: then it can come back for it.
+        """
         if params.request_state is not None:
-            self._ref = params.request_state
-        called = await self._begun(params)
+            self._ref, self._is_named = params.request_state, True
         try:
+            called = await self._begun(params)
             passed = await self._answered(called, params.input_responses or {})
             return await self._settled(called, passed)
         except anyio.get_cancelled_exc_class():
-            with anyio.move_on_after(CANCEL_S, shield=True):
-                await self._desk.cancel(called)
+            if not self._is_named:
+                with anyio.move_on_after(CANCEL_S, shield=True), suppress(HoldfastError):
+                    await self._desk.give_up(self._ref)
             raise
 
     async def _wait_for(self, sent: WaitFor) -> types.CallToolResult:

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from holdfast.core.errors import BadRequest, Forbidden, HoldfastError, Unauthenticated
+from holdfast.core.errors import BadRequest, Forbidden, HoldfastError, Unauthenticated, Unusable
 from holdfast.core.identity import Principal
 from holdfast.gateways.mcp.app_desk import AppDesk
 from holdfast.gateways.mcp.desk import Terms, terms_of
@@ -70,9 +70,13 @@ class McpEndpoint:
     async def run(self) -> None:
         """Run until cancelled."""
         await self._wanted.wait()
-        manager = await asyncio.to_thread(_manager, self._edge)
+        assert self._ready is not None
+        try:
+            manager = await asyncio.to_thread(_manager, self._edge)
+        except ImportError as error:  # an old version of it; the server has more to do than this
+            self._ready.set_exception(Unusable(f"{MISSING} ({error})"))
+            return
         async with manager.run():
-            assert self._ready is not None
             self._ready.set_result(manager)
             await asyncio.Event().wait()
 
@@ -85,20 +89,16 @@ class McpEndpoint:
         try:
             caller = await self._caller(request)
             body = await read_body(request, BODY_MAX_BYTES)
+            manager = await self._manager()
         except HoldfastError as error:
             await refusal(error)(scope, receive, send)
             return
-        await self._answer(caller, _envelope(body), {**scope, CALLER: caller}, _again(body, receive), send)
-
-    async def _answer(self, caller: Caller, said: Envelope, scope: Scope, receive: Receive, send: Send) -> None:
+        said = _envelope(body)
         if said.method == CANCELLED and (call := caller.call(said.params.requestId)) is not None:
             self._edge.calls.cancel(call)
             await Response(status_code=202)(scope, receive, send)
             return
-        if said.method == "initialize":
-            send = _naming(send)
-        manager = await self._manager()
-        await manager.handle_request(scope, receive, send)
+        await manager.handle_request({**scope, CALLER: caller}, _again(body, receive), _named(said, send))
 
     async def _caller(self, request: Request) -> Caller:
         """Raises Forbidden, BadRequest, and as whatever authenticates does."""
@@ -197,8 +197,10 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return read
 
 
-def _naming(send: Send) -> Send:
+def _named(said: Envelope, send: Send) -> Send:
     """Give the session that begins a name."""
+    if said.method != "initialize":
+        return send
 
     async def named(message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] == 200:

@@ -80,7 +80,7 @@ class _Calls:
 
 def _progress(context: Context) -> Progress:
     async def tell(seconds: float) -> None:
-        await context.session.report_progress(seconds, None, "Waiting for a person to answer.")
+        await context.session.report_progress(seconds, None, "Still waiting.")
 
     return tell
 

@@ -22,6 +22,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from holdfast.commands import linking
 from holdfast.commands.backend import Backend
 from holdfast.core.chain import derive_key
 from holdfast.core.durations import Duration
@@ -180,7 +181,7 @@ def telling(app: App, door: Door, links: LinkMaker | None = None) -> Callable[[A
         outbox = Outbox(door.connection, door.keys)
         async with asyncio.TaskGroup() as tasks:
             for hook in app.hooks.values():
-                target = HookTarget(hook.name, _told(hook, deps, links))
+                target = HookTarget(hook.name, _told(hook, deps, links, door))
                 tasks.create_task(Sender(outbox, door, target).run(), name=target.shown)
 
     return tell
@@ -192,16 +193,26 @@ def links_of(settings: Settings) -> LinkMaker | None:
         return None
     links, base = Links(settings.secret), settings.public_url
 
-    def make(shown: Interrupt, subject: str, roles: tuple[str, ...], name: str | None, ttl: Duration | None) -> str:
+    def make(
+        shown: Interrupt, subject: str, roles: tuple[str, ...], name: str | None, ttl: Duration | None
+    ) -> tuple[str, int]:
         # The app's own code names who is to answer: that one need not be a member.
         who = Principal(subject, roles, (shown.session,), ("answer",), name)
-        return links.make(base, shown, who, ttl).url
+        link = links.make(base, shown, who, ttl)
+        return link.url, link.expiresAt
 
     return make
 
 
-def _told(hook: Hook, deps: Any, links: LinkMaker | None) -> Callable[[NoticeShown], Awaitable[None]]:
-    return lambda shown: hook.function(Notice(shown, deps, links))
+def _told(hook: Hook, deps: Any, links: LinkMaker | None, door: Door) -> Callable[[NoticeShown], Awaitable[None]]:
+    async def told(shown: NoticeShown) -> None:
+        notice = Notice(shown, deps, links)
+        try:
+            await hook.function(notice)
+        finally:
+            await linking.made_by_hook(door, shown.interrupt, hook.name, notice.linked)
+
+    return told
 
 
 def sealer(settings: Settings, store: OpenStore) -> Sealer:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tests.commands.scene import ALICE, Scene
 from tests.commands.test_answering import answer
 
-from holdfast.commands import answering, claiming, gating, inbox, leaving, linking, reading, updating
+from holdfast.commands import answering, auditing, claiming, gating, inbox, leaving, linking, reading, updating
 from holdfast.core.errors import BadInput, Conflict, Forbidden, NotFound
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Approvers
@@ -137,3 +137,17 @@ async def test_a_link_for_a_deputy(scene: Scene) -> None:
     assert (await answer(scene, shown, by=linked)).outcome == "recorded"
     assert (await linking.asked(scene.backend, linked, shown.id)).entitled  # so the page says what was answered
     assert not (await reading.interrupt(scene.backend, linked, shown.id)).canAnswer
+
+
+async def test_who_said_so_and_who_stands_in_is_in_the_trail(scene: Scene) -> None:
+    absence = await leave(scene)
+    await leaving.come_back(scene.backend, FAY)
+    await leaving.come_back(scene.backend, FAY)  # she was there: nothing to tell
+    with pytest.raises(BadInput):
+        await leave(scene, deputy="fay")
+    admin = Principal("root", sessions=("*",), can=("admin",))
+    entries = (await auditing.page(scene.backend, admin, auditing.Wanted(by="fay"))).entries
+    assert [(one.action, one.to, one.until, one.via) for one in entries] == [
+        ("person.back", (), None, "rest"),
+        ("person.away", ("dan",), absence.until, "rest"),
+    ]

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from tests.commands.scene import ALICE, BOB, STRANGER
 
-from holdfast.commands import calendar, firing, scheduling
+from holdfast.commands import auditing, calendar, firing, scheduling
 from holdfast.commands.backend import Backend
 from holdfast.commands.scheduling import Declared, ScheduleShown
 from holdfast.core import ids
@@ -249,3 +249,12 @@ async def test_a_turn_of_an_instant_has_an_id_of_its_own(backend: Backend) -> No
     await advance(backend, DAY_MS)
     await firing.fire(backend, "daily")
     assert (await backend.door.read(session)).session is not None
+
+
+async def test_the_trail_names_it_in_a_field_of_its_own(backend: Backend) -> None:
+    await make(backend)
+    await make(backend, name="other")
+    await scheduling.cancel(backend, ALICE, "daily", "test")
+    admin = Principal("root", sessions=("*",), can=("admin",))
+    entries = (await auditing.page(backend, admin, auditing.Wanted(name="daily"))).entries
+    assert [(one.action, one.status) for one in entries] == [("schedule.cancelled", None), ("schedule.created", None)]

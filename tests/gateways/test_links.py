@@ -295,3 +295,13 @@ async def test_rights_count_when_the_link_is_used(server: Web, scene: Scene) -> 
         assert reply.status_code in (403, 410)
         assert "200" not in text_of(reply)
     assert await decision_of(scene, shown) is None
+
+
+async def test_a_link_that_was_made_is_in_the_trail(server: Web, scene: Scene) -> None:
+    shown = await scene.ask_and_wait()
+    await made(server, shown, ttl="1 h")
+    assert (await server.post(f"/v1/interrupts/{shown.id}/links", {"ttl": "soon"}, **as_olga())).status_code == 400
+    reply = await server.get("/v1/audit?action=link.made", **as_olga())
+    [entry] = reply.json()["entries"]
+    assert (entry["by"]["id"], entry["to"], entry["interrupt"], entry["via"]) == ("olga", ["alice"], shown.id, "rest")
+    assert 0 < entry["until"] - entry["at"] <= 3_600_000

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from tests.waiting import wait_until
 
-from holdfast import App, Call, Notice, Turn, tool
+from holdfast import App, Call, Notice, Turn, tool, wiring
+from holdfast.commands import auditing
+from holdfast.commands.auditing import Wanted
 from holdfast.core.errors import BadInput, Unusable
+from holdfast.core.identity import Principal
 from holdfast.core.notices import LIMIT_MS
 from holdfast.gateways.links.token import Links
 from holdfast.settings import Settings
@@ -161,6 +164,35 @@ async def test_a_hook_makes_a_link_for_whom_it_says(store_url: str) -> None:
         await told.wait("interrupt.opened", "interrupt.closed")
     with pytest.raises(Unusable, match="nothing open"):
         Notice(told.notices[1]._shown, None, made).link("zoe")
+
+
+async def test_a_link_that_a_hook_made_is_in_the_trail(monkeypatch: pytest.MonkeyPatch, store_url: str) -> None:
+    app, made = App(), list[str]()
+    links = links_of(Settings(redis=store_url, secret=SECRET, public_url="https://agents.example"))
+    telling = wiring.telling
+    monkeypatch.setattr(wiring, "telling", lambda app, door: telling(app, door, links))
+
+    @app.agent("support", tools=[refund])
+    async def support(turn: Turn) -> str:
+        return (await turn.call(refund, 200)).status
+
+    @app.on_interrupt
+    async def mail(notice: Notice) -> None:
+        if notice.status == "open":
+            made.append(notice.link("zoe", ttl="1 h"))
+        else:
+            made.append("closed")
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("support", message="Refund A-17")
+        ask = await session.wait_interrupt(tool=refund)
+        await wait_until(lambda: len(made) == 1, "it is mailed")
+        await session.deny(ask)
+        await wait_until(lambda: made[1:] == ["closed"], "that it is closed, too: the notice before is done with")
+        wanted = Wanted(action="link.made")
+        [entry] = (await auditing.page(h.backend, Principal("root", sessions=("*",), can=("admin",)), wanted)).entries
+    assert (entry.by.kind, entry.by.id, entry.to, entry.via) == ("system", "hook mail", ("zoe",), "hook")
+    assert entry.interrupt == ask.id
 
 
 async def test_a_link_needs_a_secret_and_an_address(store_url: str) -> None:

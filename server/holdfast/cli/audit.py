@@ -50,6 +50,7 @@ def audit() -> None:
 @click.option("--by", help="The id of who did it.")
 @click.option("--action", help="Such as interrupt.closed.")
 @click.option("--status", help="How it went: expired, approved, denied …")
+@click.option("--name", help="Of a schedule.")
 @click.option("--since", help="2026-05-01, 2026-05-01T12:00Z, or how long ago: '2 days'.")
 @click.option("--until", help="Likewise.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Entries to show.")

@@ -20,6 +20,7 @@ from holdfast.commands.standing_in import by_right
 from holdfast.core import claiming, decisions, deputies, entries, ids, reviews
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Recorded, Voted, Won
+from holdfast.core.entries import Vain
 from holdfast.core.errors import BadInput, Conflict, Forbidden, Gone, NotFound
 from holdfast.core.grants import Grant
 from holdfast.core.identity import By, Principal
@@ -61,13 +62,14 @@ async def answer(
             gives up what another one is doing.
     """
     device = frame.device or device
+    tried = Vain("answer", frame.interrupt, frame.ref, via, frame.payload, device=device)
     try:
         told = await _answer(backend, principal, frame, via, device)
     except (NotFound, Forbidden, BadInput, Conflict) as error:
-        await vain.note(backend, principal.by, frame, via, refused=error.code, device=device)
+        await vain.note(backend, principal.by, replace(tried, refused=error.code))
         raise
     if told.outcome == "lost":
-        await vain.note(backend, principal.by, frame, via, device=device)
+        await vain.note(backend, principal.by, tried)
     return told
 
 

@@ -72,6 +72,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     action: str | None = None
     #: How it went: the status, or what was said (`approved`, `denied` …).
     status: str | None = None
+    #: Of a schedule.
+    name: str | None = None
     #: Instants in milliseconds, both included.
     since: int | None = None
     until: int | None = None
@@ -83,7 +85,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         return self.session or (session_of(own_id) if own_id else None)
 
     def takes(self, at: int, entry: AuditEntry) -> bool:
-        named = ("session", "turn", "interrupt", "tool", "action")
+        named = ("session", "turn", "interrupt", "tool", "action", "name")
         if any(getattr(self, name) not in (None, getattr(entry, name)) for name in named):
             return False
         if self.by is not None and self.by != entry.by.id:

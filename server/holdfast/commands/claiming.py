@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
 
+from holdfast.commands import vain
 from holdfast.commands.answering import meet, no_such_interrupt
 from holdfast.commands.attempts import ATTEMPTS, First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
@@ -14,7 +16,8 @@ from holdfast.commands.standing_in import by_right
 from holdfast.core import claiming, deputies, ids
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost
-from holdfast.core.errors import Conflict
+from holdfast.core.entries import Vain
+from holdfast.core.errors import BadInput, Conflict, Forbidden, HoldfastError, NotFound
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.people import Away
@@ -28,12 +31,13 @@ async def claim(
     backend: Backend,
     principal: Principal,
     frame: Claim,
-    via: str,  # noqa: ARG001 - as all are
+    via: str,
     connection: str | None = None,
 ) -> Ok:
     """Say that one is looking at it, for 5 minutes or `for_ms`; 0 lets go. Cancelling it: repeat it.
 
     On a client tool: that one's device does it, for 30 seconds. `connection` is the one over which it was said.
+    What came too late or was refused is in the trail, unless another device of the same person was first.
 
     Raises:
         NotFound, Gone, Forbidden: not there, or not this sender's to answer.
@@ -44,7 +48,20 @@ async def claim(
     def change(record: InterruptRecord, by: By, now_ms: int) -> Commit | object:
         return claiming.claim(record, by, frame.for_ms, now_ms, frame.device, connection)
 
-    return await _change(backend, principal, frame, change)
+    try:
+        return await _change(backend, principal, frame, change)
+    except (NotFound, Forbidden, BadInput, Conflict) as error:
+        if not _is_own(principal, error):
+            refused = None if "decision" in error.details else error.code
+            tried = Vain("claim", frame.interrupt, frame.ref, via, refused=refused, device=frame.device)
+            await vain.note(backend, principal.by, tried)
+        raise
+
+
+def _is_own(principal: Principal, error: HoldfastError) -> bool:
+    """Whether what stands is the same person's: of two devices that offer to do something, one is late."""
+    standing: dict[str, Any] | None = error.details.get("claim") or error.details.get("decision")
+    return standing is not None and standing["by"]["id"] == principal.subject
 
 
 async def progress(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
+from holdfast.commands import vain
 from holdfast.commands.attempts import Need, attempt, body_of, command_id, present
 from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored
 from holdfast.core import ids, turns
 from holdfast.core.commit import Commit
-from holdfast.core.errors import Conflict, NotFound
+from holdfast.core.entries import Vain
+from holdfast.core.errors import Conflict, Forbidden, NotFound
 from holdfast.core.identity import Principal
 from holdfast.core.turns import Continued, TurnRecord
 from holdfast.protocol import frames
@@ -29,12 +32,24 @@ class StoredContinued(msgspec.Struct, frozen=True):
 async def carry_on(backend: Backend, principal: Principal, frame: frames.Continue, via: str) -> frames.Continued:
     """Let a turn go on that is ready to: it won, or it lost to who did that before.
 
-    Cancelling leaves the outcome unknown: repeat it.
+    What lost or was refused is in the trail all the same. Cancelling leaves the outcome unknown: repeat it.
 
     Raises:
         NotFound, Gone, Forbidden: not there, or not this principal's to continue.
         Conflict: it still waits for something else, or for nothing; `details` say for what.
     """
+    tried = Vain("continue", frame.turn, frame.ref, via)
+    try:
+        told = await _carry_on(backend, principal, frame, via)
+    except (NotFound, Forbidden, Conflict) as error:
+        await vain.note(backend, principal.by, replace(tried, refused=error.code))
+        raise
+    if told.outcome == "lost":
+        await vain.note(backend, principal.by, tried)
+    return told
+
+
+async def _carry_on(backend: Backend, principal: Principal, frame: frames.Continue, via: str) -> frames.Continued:
     if ids.session_of(frame.turn) != frame.session:
         raise _no_such_turn(frame.turn)
 

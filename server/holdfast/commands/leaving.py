@@ -48,10 +48,11 @@ async def absence(backend: Backend, principal: Principal) -> Absence:
     return Absence(True, standing.until, standing.deputy)
 
 
-async def leave(backend: Backend, principal: Principal, until: int, deputy: str | None) -> Absence:
+async def leave(backend: Backend, principal: Principal, until: int, deputy: str | None, via: str = "rest") -> Absence:
     """Be away until then, in place of what was said before. The same again changes nothing, so it needs no ref.
 
-    What is open is seen anew at once, and when the absence is over: see `rerouting`.
+    Each time that it is said is in the trail. What is open is seen anew at once, and when the absence is over: see
+    `rerouting`.
     Cancelling leaves open whether it was kept: say it again.
 
     Raises:
@@ -68,18 +69,18 @@ async def leave(backend: Backend, principal: Principal, until: int, deputy: str 
     home = ids.wide_home("person", principal.subject)
     await _sure(backend, absences.foretell(home, kept.until))
     await backend.directory.set_away(kept, now_ms)
-    await _sure(backend, absences.look(home))
+    await _sure(backend, absences.look(home, absences.gone(home, kept, principal.by, via)))
     return Absence(True, kept.until, kept.deputy)
 
 
-async def come_back(backend: Backend, principal: Principal) -> Absence:
+async def come_back(backend: Backend, principal: Principal, via: str = "rest") -> Absence:
     """Be there again: a deputy may do nothing more. Cancelling it: say it again."""
     if await backend.directory.away(principal.subject) is None:
         return Absence(away=False)
     home = ids.wide_home("person", principal.subject)
     await _sure(backend, absences.foretell_return(home))
     await backend.directory.back(principal.subject)
-    await _sure(backend, absences.look(home))
+    await _sure(backend, absences.look(home, absences.back(home, principal.by, via)))
     return Absence(away=False)
 
 

@@ -1,15 +1,23 @@
-"""What a link shows, and for whom one may be made."""
+"""What a link shows, for whom one may be made, and that one was made."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
+import structlog
 
 from holdfast.commands.answering import existing_interrupt
 from holdfast.commands.backend import Backend
-from holdfast.core import deputies, ids
-from holdfast.core.errors import Conflict, Forbidden
-from holdfast.core.identity import Principal
+from holdfast.core import deputies, entries, ids
+from holdfast.core.audit import AuditEntry
+from holdfast.core.commit import Commit
+from holdfast.core.errors import Conflict, Forbidden, Gone, HoldfastError
+from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import Decision, Interrupt
+from holdfast.store.door import Done, Door
+
+log = structlog.get_logger("holdfast.audit")
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -35,6 +43,26 @@ async def asked(backend: Backend, principal: Principal, own_id: str) -> Asked:
     absent = await backend.directory.absent_for(principal.subject)
     entitled = deputies.entitled(principal, absent, own, record, view.now_ms)
     return Asked(record.interrupt, record.decision, entitled, asker or own.info.agent, view.now_ms)
+
+
+async def made(door: Door, entry: AuditEntry) -> None:
+    """Put a link into the trail, before anybody is given it. Cancelling is safe: nobody has it.
+
+    Raises:
+        Gone: its session is.
+    """
+    if not isinstance(await door.commit(Commit(entry.session, "link", audit=[entry])), Done):
+        raise Gone
+
+
+async def made_by_hook(door: Door, shown: Interrupt | None, hook: str, made_for: Sequence[tuple[str, int]]) -> None:
+    """Put the links that the app's own code made, and has sent by now, into the trail. What fails is for the log."""
+    for subject, until in made_for:
+        assert shown is not None, "a link is to something"
+        try:
+            await made(door, entries.linked(shown, By("system", f"hook {hook}"), subject, until, "hook"))
+        except HoldfastError as error:
+            log.warning("a link is not in the trail", interrupt=shown.id, subject=subject, why=error.message)
 
 
 async def check_may_link(backend: Backend, minter: Principal, who: Principal, own_id: str) -> Interrupt:

@@ -16,6 +16,7 @@ from holdfast.commands import answering, vain
 from holdfast.commands.attempts import item_ref
 from holdfast.commands.backend import Backend
 from holdfast.core import decisions, deputies, ids
+from holdfast.core.entries import Vain
 from holdfast.core.errors import BadInput, ForgedOutput, HoldfastError, LimitReached
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import Interrupt, InterruptRecord, Kind
@@ -57,7 +58,8 @@ async def _one(backend: Backend, principal: Principal, frame: Update, item: Tool
     except HoldfastError as error:
         if found:  # told by its ref, it is noted once
             answer = Answer(item_ref(frame.ref, item.toolCallId), frame.session, found[0], "resolved")
-            await vain.note(backend, principal.by, answer, via, refused=error.code)
+            tried = Vain("answer", answer.interrupt, answer.ref, via, answer.payload, error.code)
+            await vain.note(backend, principal.by, tried)
         return UpdateResult(item.toolCallId, error=error_body(error))
     return UpdateResult(item.toolCallId, answered.outcome, answered.interrupt, answered.decision, answered.vote)
 

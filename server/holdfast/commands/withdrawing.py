@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from holdfast.commands import vain
 from holdfast.commands.answering import answered, meet, no_such_interrupt, replying
 from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
 from holdfast.commands.backend import Backend
 from holdfast.core import decisions, ids
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Voted, Withdrawal
-from holdfast.core.errors import BadInput
+from holdfast.core.entries import Vain
+from holdfast.core.errors import BadInput, Forbidden, NotFound
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.session import SessionRecord
@@ -22,12 +26,24 @@ REASON_MAX = 4_000  # characters: it goes to the agent, word for word, and into 
 async def withdraw(backend: Backend, principal: Principal, frame: Withdraw, via: str) -> Answered:
     """Take an interrupt back: it won, or it lost to the decision that stands. For operators and admins.
 
-    Cancelling leaves the outcome unknown: repeat it.
+    What lost or was refused is in the trail all the same. Cancelling leaves the outcome unknown: repeat it.
 
     Raises:
         NotFound, Gone, Forbidden: not there, or not this principal's to withdraw.
         BadInput: the reason is too long.
     """
+    tried = Vain("withdrawal", frame.interrupt, frame.ref, via)
+    try:
+        told = await _withdraw(backend, principal, frame, via)
+    except (NotFound, Forbidden, BadInput) as error:
+        await vain.note(backend, principal.by, replace(tried, refused=error.code))
+        raise
+    if told.outcome == "lost":
+        await vain.note(backend, principal.by, tried)
+    return told
+
+
+async def _withdraw(backend: Backend, principal: Principal, frame: Withdraw, via: str) -> Answered:
     command = command_id(principal, frame.ref, body_of(frame))
     if ids.session_of(frame.interrupt) != frame.session:
         raise no_such_interrupt()

@@ -9,8 +9,11 @@ and one for its end, whatever is said how often.
 
 from __future__ import annotations
 
+from holdfast.core.audit import AuditEntry
 from holdfast.core.commit import Commit
 from holdfast.core.deadlines import Deadline, member
+from holdfast.core.identity import By
+from holdfast.core.people import Away
 
 NOTED_WITHIN_MS = 2_000  # of being foretold; it takes about one
 END = "end"
@@ -28,9 +31,20 @@ def foretell_return(home: str) -> Commit:
     return Commit(home, "foretell", on_shelf=True, set_deadlines=[soon], drop_deadlines=[member("absence", home, END)])
 
 
-def look(home: str) -> Commit:
-    """It is noted: look now."""
-    return Commit(home, "look", on_shelf=True, set_deadlines=[Deadline("absence", home)])
+def look(home: str, said: AuditEntry) -> Commit:
+    """It is noted: look now, and tell the trail who said so."""
+    return Commit(home, "look", on_shelf=True, set_deadlines=[Deadline("absence", home)], audit=[said])
+
+
+def gone(home: str, absence: Away, by: By, via: str) -> AuditEntry:
+    """The trail's line for somebody who goes away: who may answer in their place, until when."""
+    to = () if absence.deputy is None else (absence.deputy,)
+    return AuditEntry("person.away", home, by, to=to, until=absence.until, via=via)
+
+
+def back(home: str, by: By, via: str) -> AuditEntry:
+    """The same for who is back."""
+    return AuditEntry("person.back", home, by, via=via)
 
 
 def looked(home: str, at: str, further: str | None) -> Commit:

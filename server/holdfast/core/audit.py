@@ -29,6 +29,15 @@ Action = Literal[
     "schedule.cancelled",
     "answer.lost",
     "answer.refused",
+    "withdrawal.lost",
+    "withdrawal.refused",
+    "claim.lost",
+    "claim.refused",
+    "continue.lost",
+    "continue.refused",
+    "link.made",
+    "person.away",
+    "person.back",
     "tool.allowed",
     "tool.denied",
     "grant.made",
@@ -51,13 +60,17 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     tool: str | None = None
     #: Of the policy, by which it was decided or asked. None: the tool's own setting, or the app's default.
     rule: str | None = None
-    #: Of an interrupt that was closed, its status; of a lost answer, that of the decision that stands; of a refused
-    #: one, the code of the error.
+    #: Of an interrupt that was closed, its status; of what was done in vain, that of the decision that stands, or the
+    #: code of the error.
     status: str | None = None
     #: What was said: approved, denied, answered, right, wrong, expired, cancelled, withdrawn, superseded.
     outcome: str | None = None
-    #: Who was asked from then on: "role:manager", "dora".
+    #: Who was asked from then on: "role:manager", "dora"; whom a link is for; who stands in.
     to: tuple[str, ...] = ()
+    #: Of a schedule.
+    name: str | None = None
+    #: Of an absence or a link, the instant at which it ends.
+    until: int | None = None
     via: str | None = None
     #: The name that the device gave itself.
     device: str | None = None

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
+import msgspec
 from msgspec.structs import replace
 
 from holdfast.core import reviews
-from holdfast.core.audit import AuditEntry, digest
+from holdfast.core.audit import Action, AuditEntry, digest
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import Commit
 from holdfast.core.errors import BadInput
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import Decision, Interrupt, InterruptRecord, Vote
 from holdfast.core.session import SessionRecord
+from holdfast.core.turns import TurnRecord
 
-#: Answers that lost or were refused leave so many entries for each person and interrupt: nobody floods the trail.
+#: What lost or was refused leaves so many entries for each person, interrupt and kind: nobody floods the trail.
 VAIN_MAX = 5
 
 #: What a decision came to, in one word. `answered` where there is no yes or no to say.
@@ -90,36 +92,82 @@ def voted(session: SessionRecord, shown: Interrupt, vote: Vote, body: Any) -> Au
     )
 
 
-def in_vain(
-    session: SessionRecord,
-    record: InterruptRecord,
-    by: By,
-    at_ms: int,
-    *,
-    via: str,
-    ref: str,
-    payload: Any,
-    refused: str | None = None,
-    device: str | None = None,
-) -> AuditEntry:
-    """Somebody answered, and it changed nothing: it lost, or was `refused` with this code."""
+class Vain(msgspec.Struct, frozen=True):
+    """What somebody tried, and it changed nothing: it lost, or was `refused` with this code."""
+
+    what: Literal["answer", "withdrawal", "claim", "continue"]
+    #: The interrupt; to continue, the turn.
+    about: str
+    ref: str
+    via: str
+    payload: Any = None
+    refused: str | None = None
+    device: str | None = None
+
+    @property
+    def action(self) -> Action:
+        lost, refused = _IN_VAIN[self.what]
+        return lost if self.refused is None else refused
+
+
+_IN_VAIN: dict[str, tuple[Action, Action]] = {
+    "answer": ("answer.lost", "answer.refused"),
+    "withdrawal": ("withdrawal.lost", "withdrawal.refused"),
+    "claim": ("claim.lost", "claim.refused"),
+    "continue": ("continue.lost", "continue.refused"),
+}
+
+
+def in_vain(session: SessionRecord, record: InterruptRecord, by: By, at_ms: int, tried: Vain) -> AuditEntry:
+    """Somebody tried something with an interrupt."""
     shown, standing = record.interrupt, record.decision
+    answers = tried.what == "answer"
     return AuditEntry(
-        "answer.lost" if refused is None else "answer.refused",
+        tried.action,
         session.id,
         by,
         turn=shown.turn,
         interrupt=shown.id,
         tool=shown.toolName,
-        status=refused or (standing.status if standing else None),
-        outcome=_meant(payload),
-        via=via,
-        device=device,
+        status=tried.refused or (standing.status if standing else None),
+        outcome=_meant(tried.payload) if answers else None,
+        via=tried.via,
+        device=tried.device,
         latency_ms=_latency(shown, at_ms),
         operation=record.operation,
+        ref=tried.ref,
+        inputHash=shown.inputHash,
+        digest=_digest_of_any(session.salt, tried.payload) if answers else None,
+    )
+
+
+def not_continued(turn: TurnRecord, by: By, tried: Vain) -> AuditEntry:
+    """Somebody wanted a turn to go on."""
+    return AuditEntry(
+        tried.action,
+        turn.session,
+        by,
+        turn=turn.id,
+        status=tried.refused or turn.status,
+        via=tried.via,
+        ref=tried.ref,
+    )
+
+
+def linked(shown: Interrupt, by: By, subject: str, until: int, via: str, ref: str | None = None) -> AuditEntry:
+    """Somebody made a link by which `subject` can answer."""
+    return AuditEntry(
+        "link.made",
+        shown.session,
+        by,
+        turn=shown.turn,
+        interrupt=shown.id,
+        tool=shown.toolName,
+        to=(subject,),
+        until=until,
+        via=via,
         ref=ref,
         inputHash=shown.inputHash,
-        digest=_digest_of_any(session.salt, payload),
     )
 
 

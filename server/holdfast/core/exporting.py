@@ -28,7 +28,7 @@ Record = Head | Seal | Link
 COLUMNS = (
     "partition", "number", "at", "time", "action", "session", "by", "by_kind", "actor", "deputy_for", "turn",
     "interrupt", "operation", "tool", "rule", "status", "outcome", "to", "right", "via", "device", "latency_ms", "ref",
-    "inputHash", "effectiveHash", "digest",
+    "inputHash", "effectiveHash", "digest", "name", "until",
 )  # fmt: skip
 
 _NOTHING = msgspec.Raw(b"")  # a union of Raw with None is not read as Raw

@@ -120,7 +120,7 @@ def check_room(count: int) -> None:
 
 def put(record: ScheduleRecord, via: str) -> Commit:
     """Create or replace a schedule: it fires next at `next_ms`."""
-    entry = AuditEntry("schedule.created", record.shelf, record.principal.by, status=record.name, via=via)
+    entry = AuditEntry("schedule.created", record.shelf, record.principal.by, name=record.name, via=via)
     return Commit(
         record.shelf,
         "schedule",
@@ -145,7 +145,7 @@ def fired(record: ScheduleRecord, now_ms: int, next_ms: int | None, failed: dict
 def cancel(record: ScheduleRecord, who: By, now_ms: int, via: str) -> Commit:
     """It fires no more. Its code may declare it as before: it stays cancelled until that is changed."""
     commit = _settle(replace(record, status="cancelled", next_ms=None), None, now_ms)
-    commit.audit.append(AuditEntry("schedule.cancelled", record.shelf, who, status=record.name, via=via))
+    commit.audit.append(AuditEntry("schedule.cancelled", record.shelf, who, name=record.name, via=via))
     return commit
 
 

@@ -20,7 +20,7 @@ from holdfast.core.notices import NoticeShown
 HOOK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")  # it is part of the store's keys
 
 #: Makes a single-use link: (interrupt, subject, roles, name, how long) → its address.
-LinkMaker = Callable[[Interrupt, str, tuple[str, ...], str | None, Duration | None], str]
+LinkMaker = Callable[[Interrupt, str, tuple[str, ...], str | None, Duration | None], tuple[str, int]]
 
 
 class Notice:
@@ -29,6 +29,8 @@ class Notice:
     def __init__(self, shown: NoticeShown, deps: Any = None, links: LinkMaker | None = None) -> None:
         self._shown = shown
         self._links = links
+        #: For whom it made links, each until when: the trail is told of them.
+        self.linked: list[tuple[str, int]] = []
         #: What the app's lifespan yielded.
         self.deps = deps
 
@@ -100,7 +102,9 @@ class Notice:
             raise Unusable("Links need HOLDFAST_SECRET and HOLDFAST_PUBLIC_URL, also where the worker runs.")
         if self.interrupt is None or self.status != "open":
             raise Unusable("There is nothing open to answer by a link.")
-        return self._links(self.interrupt, subject, tuple(roles), name, ttl)
+        url, until = self._links(self.interrupt, subject, tuple(roles), name, ttl)
+        self.linked.append((subject, until))
+        return url
 
 
 HookFunction = Callable[[Notice], Awaitable[None]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from holdfast.core import absences
 from holdfast.core.deadlines import Deadline
+from holdfast.core.identity import By
+from holdfast.core.people import Away
 
 HOME = "~person-fay"
 
@@ -17,7 +19,13 @@ def test_a_look_is_foretold_for_the_beginning_and_the_end() -> None:
 
 
 def test_what_is_noted_is_looked_at_now_and_under_the_same_name() -> None:
-    assert absences.look(HOME).set_deadlines == [Deadline("absence", HOME)]
+    fay = By("person", "fay")
+    said = absences.gone(HOME, Away("fay", 9_000, "dan"), fay, "rest")
+    commit = absences.look(HOME, said)
+    assert (commit.set_deadlines, commit.audit) == ([Deadline("absence", HOME)], [said])
+    assert (said.action, said.session, said.to, said.until) == ("person.away", HOME, ("dan",), 9_000)
+    assert absences.gone(HOME, Away("fay", 9_000), fay, "rest").to == ()
+    assert absences.back(HOME, fay, "rest").action == "person.back"
 
 
 def test_who_is_back_early_has_no_end_left() -> None:

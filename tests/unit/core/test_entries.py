@@ -12,6 +12,7 @@ from holdfast.core import entries
 from holdfast.core.audit import AuditEntry
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import Commit
+from holdfast.core.entries import Vain
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import Approvers, Decision, Interrupt, InterruptRecord
 
@@ -75,14 +76,16 @@ def test_metadata_of_authors_names_no_rule(metadata: Any) -> None:
 )
 def test_in_vain_says_what_it_meant(payload: Any, word: str | None) -> None:
     late = replace(opened(), decision=decided(None, "expired"))
-    lost = entries.in_vain(SESSION, late, ALICE, 3_000, via="rest", ref="a", payload=payload)
+    tried = Vain("answer", "i_1.s", "a", "rest", payload)
+    lost = entries.in_vain(SESSION, late, ALICE, 3_000, tried)
     assert (lost.action, lost.status, lost.outcome, lost.latency_ms) == ("answer.lost", "expired", word, 2_000)
-    refused = entries.in_vain(SESSION, late, ALICE, 3_000, via="rest", ref="a", payload=payload, refused="forbidden")
+    refused = entries.in_vain(SESSION, late, ALICE, 3_000, replace(tried, refused="forbidden"))
     assert (refused.action, refused.status) == ("answer.refused", "forbidden")
 
 
 def test_what_has_no_canonical_form_has_no_digest() -> None:
-    entry = entries.in_vain(SESSION, opened(), ALICE, 1, via="rest", ref="a", payload={"n": 2**60}, refused="bad_input")
+    tried = Vain("answer", "i_1.s", "a", "rest", {"n": 2**60}, "bad_input")
+    entry = entries.in_vain(SESSION, opened(), ALICE, 1, tried)
     assert entry.digest is None
 
 

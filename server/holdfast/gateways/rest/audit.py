@@ -16,6 +16,7 @@ FILTERS = {
     "by": "By whom: the id of a person, a policy or a deadline.",
     "action": "What was done, such as interrupt.closed.",
     "status": "How it went: a status, or approved, denied, answered.",
+    "name": "About the schedule of this name.",
     "since": "Not before this instant, in milliseconds.",
     "until": "Not after this instant, in milliseconds.",
 }

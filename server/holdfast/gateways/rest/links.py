@@ -5,13 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.commands import linking
+from holdfast.core import entries
 from holdfast.core.errors import BadRequest, Forbidden, NotImplementedYet
 from holdfast.core.identity import Principal
 from holdfast.core.ids import session_of
 from holdfast.gateways.links.answers import answerable
 from holdfast.gateways.links.token import Link
 from holdfast.gateways.minting import Wanted, granted
-from holdfast.gateways.rest.exchange import Exchange, Reply
+from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
 
 
 class NewLink(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -39,6 +40,8 @@ async def make(exchange: Exchange) -> Reply:
         link: Link = links.make(base, shown, who, body.ttl, ends_ms=minter.expires_at_ms)
     except ValueError as error:
         raise BadRequest(f"ttl: {error}", path="ttl") from None
+    entry = entries.linked(shown, minter.by, who.subject, link.expiresAt, VIA, body.ref)
+    await linking.made(exchange.backend.door, entry)
     return Reply(link, 201, {"Cache-Control": "no-store"})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.commands import leaving
-from holdfast.gateways.rest.exchange import Exchange, Reply
+from holdfast.gateways.rest.exchange import VIA, Exchange, Reply
 
 
 class NewAbsence(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -22,8 +22,8 @@ async def absence(exchange: Exchange) -> Reply:
 
 async def leave(exchange: Exchange) -> Reply:
     body: NewAbsence = exchange.body
-    return Reply(await leaving.leave(exchange.backend, exchange.principal, body.until, body.deputy))
+    return Reply(await leaving.leave(exchange.backend, exchange.principal, body.until, body.deputy, VIA))
 
 
 async def come_back(exchange: Exchange) -> Reply:
-    return Reply(await leaving.come_back(exchange.backend, exchange.principal))
+    return Reply(await leaving.come_back(exchange.backend, exchange.principal, VIA))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from holdfast import App, Approval, Approvers, Call, HandOver, Match, Policy, Remind, Rule, Turn, client_tool, tool
@@ -103,3 +104,11 @@ async def desk(turn: Turn) -> None:
 async def one_by_one(turn: Turn) -> None:
     """Takes messages as they come, and lets nobody interfere."""
     await turn.call(refund, turn.message.text, 99.0)
+
+
+@app.agent("counter")
+async def counter(turn: Turn) -> None:
+    """Counts as far as it is told, slowly enough to be left and found again."""
+    for number in range(int(turn.message.text)):
+        await turn.write(f"{number} ")
+        await asyncio.sleep(0.02)

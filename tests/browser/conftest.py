@@ -23,14 +23,24 @@ STOP_S = 15  # for an orderly end; then it is a failure
 
 
 @contextmanager
-def serving(agent: str, data: Path) -> Iterator[str]:
-    """An agent as `holdfast dev` serves it: the link that a person opens."""
-    command = [sys.executable, "-m", "holdfast", "dev", agent, "--port", "0", "--data", str(data)]
+def started(agent: str, data: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """An agent as `holdfast dev` serves it, at most while this lasts: the process, and the link that a person opens."""
+    command = [sys.executable, "-m", "holdfast", "dev", agent, "--port", str(port), "--data", str(data)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
-        assert demo.stdout is not None
-        address = next((line for line in demo.stdout if line.startswith("http")), "")
-        assert address, f"`holdfast dev` ended with {demo.wait()} and printed no link"
-        yield address.strip()
+        try:
+            assert demo.stdout is not None
+            address = next((line for line in demo.stdout if line.startswith("http")), "")
+            assert address, f"`holdfast dev` ended with {demo.wait()} and printed no link"
+            yield demo, address.strip()
+        finally:
+            demo.kill()  # where it has ended, this does nothing
+
+
+@contextmanager
+def serving(agent: str, data: Path) -> Iterator[str]:
+    """An agent, served while this lasts: the link that a person opens."""
+    with started(agent, data) as (demo, address):
+        yield address
         demo.terminate()
         demo.wait(STOP_S)
 

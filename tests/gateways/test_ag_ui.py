@@ -23,6 +23,7 @@ from holdfast.core.events import (
     MessageRewound,
     MessageWritten,
     StateChanged,
+    TurnBlocked,
     TurnFinished,
     TurnQueued,
     TurnResumed,
@@ -221,6 +222,21 @@ def test_what_is_open_is_listed_until_nothing_is() -> None:
     on = Scene(*BEGUN, opened("i1"), TurnWaiting(turn="t1", open=("i1",)), closed("i1"))
     assert on.client.last is None  # it is answered, and goes on
     on.add(TurnResumed(turn="t1"), TurnFinished(turn="t1", status="completed"))
+
+
+def test_a_turn_that_cannot_go_on_says_so_and_still_shows_what_it_asks() -> None:
+    blocked = TurnBlocked(turn="t1", code="replay_diverged", message="Another path.")
+    scene = Scene(*BEGUN)
+    scene.add(blocked)
+    assert (scene.last["type"], scene.last["code"]) == ("RUN_ERROR", "replay_diverged")
+    scene = Scene(*BEGUN, opened("i1"), TurnWaiting(turn="t1", open=("i1",)), blocked)
+    assert scene.last["outcome"]["interrupts"][0]["id"] == "i1"
+
+
+def test_a_turn_that_sleeps_lets_its_client_go() -> None:
+    scene = Scene(*BEGUN)
+    scene.add(TurnWaiting(turn="t1", open=("timer",)))
+    assert scene.last["outcome"] == {"type": "success"}
 
 
 def test_who_waits_behind_a_question_is_shown_it() -> None:

@@ -138,6 +138,8 @@ class Run:
             return []
         if turn.status == "finished":
             return self._end(self._last(turn))
+        if turn.status == "blocked" and not interrupts.asked(self._state):
+            return self._end(_error(turn, "blocked", "The turn cannot go on until an operator acts."))
         others = (one for one in self._state.turns.values() if one.id != turn.id)
         if is_waiting(turn) or (turn.status == "queued" and any(map(is_waiting, others))):
             return self._end(self._paused())
@@ -145,9 +147,7 @@ class Run:
 
     def _last(self, turn: TurnState) -> Event:
         if turn.end == "failed":
-            error = turn.error or {}
-            message = error.get("message") or "The turn failed."
-            return {"type": "RUN_ERROR", "code": error.get("code") or "failed", "message": message}
+            return _error(turn, "failed", "The turn failed.")
         if turn.end == "cancelled":
             return self._finished({"type": "cancelled"} if self._client.modern else None)
         result = {} if turn.result is None else {"result": turn.result}
@@ -160,7 +160,8 @@ class Run:
         if people:
             return self._finished({"type": "interrupt", "interrupts": people})
         calls = [one["toolCallId"] for one in asked]
-        return self._finished({"type": "success", **({"pendingToolCallIds": calls} if self._client.modern else {})})
+        pending = {"pendingToolCallIds": calls} if calls and self._client.modern else {}
+        return self._finished({"type": "success", **pending})
 
     def _finished(self, outcome: Event | None) -> Event:
         return {"type": "RUN_FINISHED", **self._named, **({"outcome": outcome} if outcome else {})}
@@ -175,6 +176,12 @@ class Run:
         told = self._told | (self._writer.told if self._writer is not None else set[str]())
         shown = history.history(self._state)
         return [] if {one["id"] for one in shown} == told else [_snapshot(shown)]
+
+
+def _error(turn: TurnState, code: str, text: str) -> Event:
+    """Why a turn failed, or cannot go on; `code` and `text` where it does not say."""
+    error = turn.error or {}
+    return {"type": "RUN_ERROR", "code": error.get("code") or code, "message": error.get("message") or text}
 
 
 def _snapshot(shown: list[history.Shown]) -> Event:

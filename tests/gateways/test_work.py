@@ -609,6 +609,18 @@ async def test_a_manifest_that_cannot_be_used(worker: RemoteWorker, manifest: di
     assert refused.json()["code"] in ("bad_input", "bad_request")
 
 
+@pytest.mark.parametrize("agent", ["a" * 201, "a@b", "a%20b"])
+async def test_a_name_that_no_agent_can_have(worker: RemoteWorker, agent: str) -> None:
+    refused = await worker.ask("PUT", f"agents/{agent}", {})
+    assert (refused.status_code, refused.json()["code"]) == (422, "bad_input")
+
+
+async def test_a_turn_that_begins_with_an_input_alone(rest: Web, worker: RemoteWorker) -> None:
+    await rest.post("/v1/sessions", {"agent": AGENT, "input": {"order": "A-17"}})
+    lease = await worker.take()
+    assert (lease["input"], "message" in lease) == ({"order": "A-17"}, False)
+
+
 async def test_a_share_of_what_passes_unasked_is_shown_afterwards(store_url: str, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text('[[rules]]\naction = "auto_approve"\nmatch = { tool = "refund" }\nsample = 100\n')

@@ -31,7 +31,7 @@ const tools = { refund: tool({ description: refund.description, inputSchema: jso
 const shown = /^(text|reasoning|source|file|start-step|finish-step)/; // calls are shown by whoever judges them
 
 async function support(turn) {
-  const said = [...turn.history, turn.message];
+  const said = [...turn.history, turn.message].filter(Boolean); // a turn may begin with an input alone
   const messages = await convertToModelMessages(said, { ignoreIncompleteToolCalls: true });
   const instructions = ["You help customers with their orders.", ...turn.notes].join("\n\n");
   for (let step = 0; step < 10; step++) {

@@ -8,7 +8,7 @@ from holdfast.core.durations import milliseconds
 from holdfast.core.errors import BadInput
 from holdfast.core.ladders import checked
 from holdfast.core.manifests import AgentManifest, ToolManifest, ToolRules
-from holdfast.protocol.work import NewManifest, ToolSaid
+from holdfast.protocol.work import NAME_MAX, NewManifest, ToolSaid
 from holdfast.runtime.signatures import SchemaSignature
 from holdfast.runtime.tools import Tool, ToolOptions
 
@@ -20,8 +20,9 @@ def manifest_of(agent: str, said: NewManifest) -> AgentManifest:
         BadInput: a name, a schema or a rule cannot be used; says whose.
     """
     for name in (agent, said.version):
-        if any(sign in name for sign in "@ \n"):
-            raise BadInput(f"{name!r}: the name of an agent or of its version has neither '@' nor blanks.")
+        if len(name) > NAME_MAX or any(sign in name for sign in "@ \n"):
+            rule = f"has at most {NAME_MAX} characters, and neither '@' nor blanks"
+            raise BadInput(f"{name[:NAME_MAX]!r}: the name of an agent or of its version {rule}.")
     tools = [_manifest(tool) for tool in said.tools]
     if twice := {tool.name for tool in tools if sum(other.name == tool.name for other in tools) > 1}:
         raise BadInput(f"tools: {', '.join(sorted(twice))} is there twice.")

@@ -132,6 +132,26 @@ async def test_notify_is_told_once_though_the_function_runs_again(store_url: str
     assert len({one.id for one in said}) == 1
 
 
+async def test_a_replay_notes_a_notice_no_second_time(store_url: str) -> None:
+    """Senders would pass it over, but the outbox would fill with what each run of the function says again."""
+    app = App()
+
+    @app.agent("reporter", tools=[refund])
+    async def reporter(turn: Turn) -> str:
+        await turn.notify("The report is there.")
+        return (await turn.call(refund, 1)).status
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("reporter", message="Report")
+        ask = await session.wait_interrupt(tool=refund)
+        await h.kill_worker()
+        await session.approve(ask)
+        await session.wait_finished()
+        outbox = h.door.keys.outbox(h.door.keys.partition(session.id))
+        noted = [fields[1] for _, fields in await h.connection.execute("XRANGE", outbox, "-", "+")]
+        assert sum(b'"turn.notice"' in one for one in noted) == 1
+
+
 async def test_notify_refuses_what_says_nothing(store_url: str) -> None:
     app, refused = App(), list[str]()
 

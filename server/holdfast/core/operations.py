@@ -14,6 +14,8 @@ OPERATIONS_MAX = 1_000  # a turn; a loop that needs more is several turns
 OPERATIONS_RESERVE = 50  # beyond it, for a hook that is told of the limit: to ask people, to tell them, to tidy up
 OPERATIONS_CEILING = 10_000  # a turn, whatever its hook grants: all of it is read whenever the turn goes on
 OPERATIONS_MAX_BYTES = 8 * 1024 * 1024  # a turn, all operations together
+OPERATIONS_RESERVE_BYTES = 512 * 1024  # beyond what is recorded, for such a hook
+OPERATIONS_CEILING_BYTES = 32 * 1024 * 1024  # likewise
 
 #: What an author asked for. `text` is what the agent wrote between two others; `first` is which of several won;
 #: `permit` is a tool call that another framework makes, once it is let pass; `agent` is what another agent does.

@@ -66,7 +66,7 @@ class Agent:
         x.tools = self.tools
         if hook is not None:
             x.on_limit = lambda limit: hook(turn, limit)
-            x.over_operations = lambda: limits.over_operations(x)
+            x.over = {"operations": lambda: limits.over_operations(x), "bytes": lambda: limits.over_bytes(x)}
         return self.function(turn)
 
     @property

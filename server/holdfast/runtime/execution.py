@@ -114,8 +114,8 @@ class Execution:
         self.tools: Mapping[str, Tool[..., Any]] = {}
         #: The agent's, bound to its turn: asked before the turn ends for having reached a limit.
         self.on_limit: Callable[[Any], Awaitable[Any]] | None = None
-        #: Has it asked about the operations, where there is one.
-        self.over_operations: Callable[[], Awaitable[None]] | None = None
+        #: Have it asked about the operations, or the bytes that they record, where there is one.
+        self.over: dict[str, Callable[[], Awaitable[None]]] = {}
         self.in_hook = False
         #: The turn ends with this, whatever its function does: (value,).
         self.output: tuple[Any] | None = None
@@ -189,7 +189,7 @@ class Execution:
         """Begin a place of the function with these operations: their keys, last that of a race, and the place."""
         if self.sealed or self.reins.halted or self.turn.cancel:
             await self.halt()
-        await self._within_operations(asked)
+        await self._within_limits(asked)
         keys = [self.journal.name(one.kind, one.name) for one in asked]
         if race:
             keys.append(self.journal.name("first", "first"))
@@ -199,10 +199,10 @@ class Execution:
         except HoldfastError as error:
             return await self.give_up(error)
 
-    async def _within_operations(self, asked: list[Asked[Any]]) -> None:
-        """Have the agent's hook asked, if these are more operations than the turn may have."""
-        while self.over_operations is not None and not self.in_hook and self.journal.is_over(len(asked)):
-            await self.over_operations()
+    async def _within_limits(self, asked: list[Asked[Any]]) -> None:
+        """Have the agent's hook asked, if these are more operations than the turn may have, or it has no room left."""
+        while self.over and not self.in_hook and (what := self.journal.exceeded(len(asked))):
+            await self.over[what]()
 
     async def end_with(self, value: Any) -> Any:
         """The turn ends here, with this. Never returns."""

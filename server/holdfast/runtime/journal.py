@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -24,9 +25,11 @@ class Record:
     def __init__(self, operations: dict[str, Operation], interrupts: dict[str, InterruptRecord]) -> None:
         self.operations = operations
         self.interrupts = interrupts
+        #: What they take together.
         self.bytes = sum(_size(operation) for operation in operations.values())
-        #: So many operations the turn may have, as far as this run knows; and beyond them, while a hook is asked.
+        #: So many operations and bytes the turn may have, as far as this run knows; and beyond, while a hook is asked.
         self.max, self.reserve = OPERATIONS_MAX, 0
+        self.max_bytes, self.reserve_bytes = OPERATIONS_MAX_BYTES, 0
         #: Observed values (time, randomness) that the next commit records.
         self.observed: list[Operation] = []
         self._begun = {one.key: one.begun_ms for one in operations.values() if one.begun_ms is not None}
@@ -132,16 +135,24 @@ class Journal:
         room = self.recorded.max + self.recorded.reserve - len(self.operations)
         if begun - recorded and len(begun - recorded) > room:
             raise LimitReached(f"A turn has at most {self.recorded.max} operations.", limit=self.recorded.max)
-        if begun - recorded and self.recorded.bytes > OPERATIONS_MAX_BYTES:
-            raise LimitReached(f"A turn records at most {OPERATIONS_MAX_BYTES} bytes.", limit=OPERATIONS_MAX_BYTES)
+        if begun - recorded and self.recorded.bytes > self.recorded.max_bytes + self.recorded.reserve_bytes:
+            most = self.recorded.max_bytes
+            raise LimitReached(f"A turn records at most {most} bytes.", limit=most)
         return self.place
 
-    def is_over(self, count: int) -> bool:
-        """Whether so many more are too many here: now, or when this place was reached before."""
+    def exceeded(self, count: int) -> Literal["operations", "bytes"] | None:
+        """Of what so many more are too many here: now, or when this place was reached before."""
         if self.place < self.settled:
-            asked = f"{self.scope}limit:operations:"
-            return any(key.startswith(asked) for key in self._keys_at.get(self.place + 1, ()))
-        return len(self.operations) + count > self.recorded.max
+            return self._noted_next()
+        if len(self.operations) + count > self.recorded.max:
+            return "operations"
+        return "bytes" if self.recorded.bytes > self.recorded.max_bytes else None
+
+    def _noted_next(self) -> Literal["operations", "bytes"] | None:
+        noted = [key.removeprefix(self.scope) for key in self._keys_at.get(self.place + 1, ())]
+        if any(key.startswith("limit:operations:") for key in noted):
+            return "operations"
+        return "bytes" if any(key.startswith("limit:bytes:") for key in noted) else None
 
     def same_arguments(self, operation: Operation, input_hash: str | None) -> None:
         """A recorded call holds for the arguments that it was recorded with (promise 6).

@@ -8,14 +8,20 @@ import msgspec
 
 from holdfast.core.commit import Commit
 from holdfast.core.errors import LimitReached
-from holdfast.core.operations import OPERATIONS_CEILING, OPERATIONS_RESERVE, Operation
+from holdfast.core.operations import (
+    OPERATIONS_CEILING,
+    OPERATIONS_CEILING_BYTES,
+    OPERATIONS_RESERVE,
+    OPERATIONS_RESERVE_BYTES,
+    Operation,
+)
 from holdfast.runtime.execution import Asked, Execution
 
 
 class Limit(msgspec.Struct, frozen=True):
     """What was used up."""
 
-    #: "operations", or a name of the author's own: "model calls".
+    #: "operations", "bytes" (of what they record), or a name of the author's own: "model calls".
     name: str
     max: int
     used: int
@@ -49,10 +55,12 @@ async def over_limit(x: Execution, limit: Limit) -> int:
     """Ask the agent's hook what is to become of the turn. Gives how much more it may use, or ends the turn here."""
     if x.on_limit is None or x.in_hook:
         return await x.give_up(LimitReached(limit.message, limit=limit.max, name=limit.name))
-    x.in_hook, x.journal.recorded.reserve = True, OPERATIONS_RESERVE
+    record = x.journal.recorded
+    x.in_hook, record.reserve = True, OPERATIONS_RESERVE
+    record.reserve_bytes = max(0, record.bytes - record.max_bytes) + OPERATIONS_RESERVE_BYTES
     noted = await x.one(Asked(x, "limit", limit.name, lambda key, place: _noted(x, key, place, limit)))
     answer = await x.on_limit(noted)
-    x.in_hook, x.journal.recorded.reserve = False, 0
+    x.in_hook, record.reserve, record.reserve_bytes = False, 0, 0
     if isinstance(answer, GoOn) and answer.more > 0:
         return answer.more
     return await x.end_with(None if isinstance(answer, GoOn) else answer)
@@ -65,6 +73,17 @@ async def over_operations(x: Execution) -> None:
         x.on_limit = None  # there is nothing left to grant
     more = await over_limit(x, Limit("operations", record.max, len(record.operations)))
     record.max = min(record.max + OPERATIONS_RESERVE + more, OPERATIONS_CEILING)  # what the hook used does not count
+
+
+async def over_bytes(x: Execution) -> None:
+    """The turn has recorded as much as it may: likewise. What is granted is never less than a hook has to spare, or a
+    large result could have it asked again without end.
+    """
+    record = x.journal.recorded
+    if record.max_bytes >= OPERATIONS_CEILING_BYTES:
+        x.on_limit = None
+    more = await over_limit(x, Limit("bytes", record.max_bytes, record.bytes))
+    record.max_bytes = min(record.max_bytes + OPERATIONS_RESERVE_BYTES + more, OPERATIONS_CEILING_BYTES)
 
 
 async def _noted(x: Execution, key: str, place: int, limit: Limit) -> Limit:

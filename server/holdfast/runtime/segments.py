@@ -155,9 +155,10 @@ class Segment:
         x = self._x
         if x.sealed or x.turn.cancel or (x.reins.halted and not x.branches.holding):
             await x.halt()
-        if x.journal.is_over(1):
-            most = x.journal.recorded.max
-            await x.give_up(LimitReached(f"A turn has at most {most} operations.", limit=most))
+        if what := x.journal.exceeded(1):
+            record = x.journal.recorded
+            most = record.max if what == "operations" else record.max_bytes
+            await x.give_up(LimitReached(f"A turn has at most {most} {what}.", limit=most))
         try:
             x.writer.check_lease()
         except Exception as error:  # noqa: BLE001 - it must not reach the framework, which might swallow it

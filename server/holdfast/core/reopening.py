@@ -23,9 +23,8 @@ def reopen(session: SessionRecord, turn: TurnRecord, clear: list[Operation]) -> 
     assert next_status(turn.status, "reopen") == "queued"
     assert turn.end == "failed", "what was done or cancelled stays so"
     queued = replace(turn, status="queued", end=None, result=None, error=None, lapses=0, done_at_lapse=0, reopened=True)
-    told = TurnQueued(
-        turn=turn.id, agent=turn.agent, behind=session.active, ahead=len(session.queue) + bool(session.active)
-    )
+    ahead = len(session.queue) + bool(session.active)
+    told = TurnQueued(turn.id, turn.agent, session.active, ahead, branch=turn.branch or None)
     commit = Commit(turn.session, "retry", events=[told], forgets=clear)
     if session.active is not None or session.info.takeover is not None:  # nothing starts before the handback
         if len(session.queue) >= QUEUE_MAX:

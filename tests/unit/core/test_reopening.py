@@ -49,6 +49,12 @@ def test_a_failed_turn_goes_on_at_once_where_nothing_else_does() -> None:
     assert (taken.events, put(taken, "t_1.s").reopened) == ([TurnResumed("t_1.s")], False)
 
 
+def test_it_goes_on_on_its_own_branch() -> None:
+    commit = reopening.reopen(session(None), failed(branch="t_0.s"), [])
+    assert commit.events == [TurnQueued("t_1.s", "a", branch="t_0.s")]
+    assert put(commit, "t_1.s").branch == "t_0.s"
+
+
 def test_a_failed_turn_queues_behind_what_is_there() -> None:
     commit = reopening.reopen(session("t_2.s", "t_3.s"), failed(), [])
     assert (put(commit, "t_1.s").status, put(commit, "s").queue) == ("queued", ("t_3.s", "t_1.s"))

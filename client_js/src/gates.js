@@ -3,6 +3,8 @@
  * A gate outlives whoever asked: asked again under the same id, it is the same one.
  */
 
+import { HoldfastError } from "./errors.js";
+
 /** @typedef {import("./index.js").Client} Client */
 /** @typedef {import("./state.js").Decision} Decision */
 /** @typedef {import("./state.js").Interrupt} Interrupt */
@@ -34,7 +36,7 @@ export const request = async (client, id, asked) => (await client.command({ type
 
 /**
  * The decision, as soon as there is one. Pushed by the server, over lost connections too. When the signal aborts, it
- * rejects with the signal's reason, and the gate stays open.
+ * rejects with the signal's reason, and the gate stays open; if the log was trimmed past the decision, with `gone`.
  *
  * @param {Client} client
  * @param {Gate} gate as `request` gave it
@@ -53,11 +55,25 @@ export const wait = (client, gate, { signal } = {}) =>
       settle();
     };
     const aborted = () => end(() => reject(signal?.reason));
+    /** @type {Promise<void> | undefined} */
+    let searching;
+    /** @param {any} error */
+    const failed = (error) => end(() => reject(error));
     const look = () => {
-      const { interrupts, error } = session.getSnapshot();
-      const decision = interrupts.find(({ id }) => id === gate.interrupt.id)?.decision;
+      const { interrupts, error, connection, hasOlder } = session.getSnapshot();
+      const known = interrupts.find(({ id }) => id === gate.interrupt.id);
+      const decision = known?.decision;
       if (decision) end(() => resolve(decision));
-      else if (error) end(() => reject(error));
+      else if (error) failed(error);
+      else if (known || connection !== "live") return;
+      // What is open is always shown. So it was decided before we came, and much has happened there since.
+      else if (hasOlder) {
+        searching ??= session.loadOlder().then(() => {
+          searching = undefined;
+          look();
+        }, failed);
+      }
+      else failed(new HoldfastError("gone", "It was decided, and the session's log does not reach back to that.", false));
     };
     const off = session.subscribe(look);
     signal?.addEventListener("abort", aborted);

@@ -52,6 +52,35 @@ test("a wait is told of the decision, over a lost connection, and then lets go o
   t.mock.timers.tick(60_000);
 });
 
+test("a decision that was made before we came is looked for further back", async (t) => {
+  const { peer, client } = await connected(t);
+  const decided = wait(client, gate);
+  await settled();
+  peer.attach(900, { interrupts: [], more: true, before: 800 });
+  await settled();
+  const pages = [
+    { from: 700, to: 799, more: true, events: [] },
+    { from: 1, to: 699, more: false, events: [
+      { seq: 3, at: 1, event: { type: "interrupt.opened", interrupt } },
+      { seq: 4, at: 2, event: { type: "interrupt.closed", interrupt: interrupt.id, decision } },
+    ] },
+  ];
+  for (const [i, page] of pages.entries()) {
+    peer.say({ type: "page", ref: peer.sent("history")[i].ref, session: "s1", ...page });
+    await settled();
+  }
+  assert.deepEqual(peer.sent("history").map(({ before }) => before), [800, 700]);
+  assert.deepEqual(await decided, decision);
+});
+
+test("a decision that the log has forgotten is not waited for for ever", async (t) => {
+  const { peer, client } = await connected(t);
+  const waiting = wait(client, gate);
+  await settled();
+  peer.attach(900, { interrupts: [], more: false });
+  await assert.rejects(waiting, { code: "gone" });
+});
+
 test("what is decided already needs no waiting", async (t) => {
   const { client } = await connected(t);
   assert.deepEqual(await wait(client, { ...gate, decision }), decision);

@@ -83,6 +83,18 @@ export const continueTurn = async (session, turn) => {
 };
 
 /**
+ * Say something afterwards about one message, operation or interrupt: an evaluation reads it, and nobody is told. Said
+ * again about the same, it takes the place of what was said.
+ *
+ * @param {Session} session
+ * @param {{message: string} | {operation: string} | {interrupt: string}} target
+ * @param {{score?: number, labels?: string[], comment?: string, correction?: any}} said `score` from -1 (bad) to 1 (good)
+ */
+export const feedback = async (session, target, said) => {
+  await session.command({ type: "feedback", target, ...said });
+};
+
+/**
  * Speak in the agent's place from now on, as an operator. Resolves to the turn that is asked to stop, if one runs.
  *
  * @param {Session} session

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { answerMany, branch, claim, continueTurn, handback, progress, takeover, withdraw } from "../src/commands.js";
+import { answerMany, branch, claim, continueTurn, feedback, handback, progress, takeover, withdraw } from "../src/commands.js";
 import { connect } from "../src/index.js";
 import { Peer, settled } from "./peer.js";
 
@@ -28,6 +28,20 @@ test("a claim is told to the server, and does not look like an answer", async (t
   assert.equal(shown()[0].sending, false);
   peer.say({ type: "ok", ref });
   assert.equal(await done, undefined);
+});
+
+test("feedback says what it is about, and may be refused", async (t) => {
+  const { peer, session } = await attached(t);
+  const done = feedback(session, { message: "m1" }, { score: -1, labels: ["wrong"], comment: "It was A-17." });
+  const [{ ref, ...frame }] = peer.sent("feedback");
+  const said = { score: -1, labels: ["wrong"], comment: "It was A-17." };
+  assert.deepEqual(frame, { type: "feedback", target: { message: "m1" }, ...said, session: "s1" });
+  peer.say({ type: "ok", ref });
+  assert.equal(await done, undefined);
+  const refused = feedback(session, { interrupt: "i9" }, { score: 1 });
+  const [, second] = peer.sent("feedback");
+  peer.say({ type: "error", ref: second.ref, code: "not_found", message: "No.", retry: false });
+  await assert.rejects(refused, { code: "not_found" });
 });
 
 test("a claim of what another looks at says who", async (t) => {

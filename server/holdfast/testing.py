@@ -269,7 +269,7 @@ class TestSession:
         operator = person(by, (OPERATOR,))
         return await withdrawing.withdraw(self._h.backend, operator, frame, "test")
 
-    async def carry_on(self, turn: str, *, by: str = "alice", ref: str | None = None) -> frames.Continued:
+    async def continue_turn(self, turn: str, *, by: str = "alice", ref: str | None = None) -> frames.Continued:
         """Let a turn go on that is ready to continue; losing is a result."""
         frame = frames.Continue(ref or secrets.token_hex(8), self.id, turn)
         return await continuing.carry_on(self._h.backend, person(by), frame, "test")

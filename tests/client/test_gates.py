@@ -158,12 +158,12 @@ async def test_a_state_and_a_button(cluster: Cluster) -> None:
         hers = await alice.start(title="Board")
         his = bob.session(hers.id)
         await his.attach()
-        done = await hers.patch({"op": "add", "path": "/a", "value": [1]})
+        done = await hers.patch_state({"op": "add", "path": "/a", "value": [1]})
         assert done.version == 1
         await his.wait_for(lambda state: True if state.state == {"a": [1]} else None)
         with pytest.raises(Conflict) as refused:
-            await his.patch({"op": "remove", "path": "/a"}, version=0)
+            await his.patch_state({"op": "remove", "path": "/a"}, version=0)
         assert refused.value.details["version"] == his.state.state_version == 1
-        await his.patch({"op": "remove", "path": "/a"}, version=1)
+        await his.patch_state({"op": "remove", "path": "/a"}, version=1)
         await hers.wait_for(lambda state: True if state.state_version == 2 else None)
         assert hers.state.state == {}

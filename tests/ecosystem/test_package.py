@@ -53,13 +53,19 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
+def files_of(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if "node_modules" not in path.parts}
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package as a reader has it in `node_modules`. It is packed from a copy, because packing writes the types."""
     folder = tmp_path_factory.mktemp("package")
     copy = shutil.copytree(CLIENT, folder / "client_js", ignore=shutil.ignore_patterns("node_modules", "types"))
     (copy / "node_modules").symlink_to(TOOLS)
+    before = files_of(copy)
     run(NPM, "pack", "--pack-destination", folder, cwd=copy)
+    assert files_of(copy) == before, "packing leaves nothing behind"
     packages = folder / "reader/node_modules"
     with tarfile.open(next(folder.glob("holdfast-*.tgz"))) as packed:
         packed.extractall(packages, filter="data")
@@ -71,9 +77,13 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_holds_the_sources_their_types_and_nothing_else(package: Path) -> None:
     modules = {path.stem for path in (CLIENT / "src").glob("*.js")}
-    expected = {"package.json", "README.md"}
+    expected = {"LICENSE", "package.json", "README.md"}
     expected |= {f"src/{name}.js" for name in modules} | {f"types/{name}.d.ts" for name in modules}
     assert {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()} == expected
+
+
+def test_its_licence_is_that_of_all(package: Path) -> None:
+    assert (package / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
 
 def test_publint_has_nothing_to_say(package: Path) -> None:

@@ -408,7 +408,7 @@ async def test_one_button(store_url: str) -> None:
         for message, ask in (await cards(session, 2)).items():
             await session.answer(ask, {"text": "Ada" if "name" in message else "Bath"})
         turn = await session.wait_ready_to_continue()
-        presses = await asyncio.gather(*(session.carry_on(turn.id, by=by) for by in ("alice", "bob")))
+        presses = await asyncio.gather(*(session.continue_turn(turn.id, by=by) for by in ("alice", "bob")))
         assert sorted(press.outcome for press in presses) == ["lost", "won"]
         assert await result(session) == ["Ada", "Bath"]
 

@@ -39,7 +39,7 @@ async def test_a_tool_runs_after_one_continue_also_after_a_restart(store_url: st
         await session.wait_ready_to_continue()
         await h.kill_worker()
         assert h.executions(gated) == 0
-        replies = await asyncio.gather(*(session.carry_on(ask.turn, by=by) for by in ("alice", "bob", "carol")))
+        replies = await asyncio.gather(*(session.continue_turn(ask.turn, by=by) for by in ("alice", "bob", "carol")))
         assert sorted(reply.outcome for reply in replies) == ["lost", "lost", "won"]
         assert (await session.wait_finished()).result == "did x"
         kinds = [type(event).__name__ for _, _, event in await session.events()]
@@ -62,11 +62,11 @@ async def test_a_question_a_gate_and_a_client_tool_may_wait_too(store_url: str) 
             ask = await session.wait_interrupt(kind=kind)
             await session.answer(ask, payload)
             await session.wait_ready_to_continue()
-            assert (await session.carry_on(ask.turn)).outcome == "won"
+            assert (await session.continue_turn(ask.turn)).outcome == "won"
         ask = await session.wait_interrupt(kind="approval")
         await session.approve(ask)
         await session.wait_ready_to_continue()
-        await session.carry_on(ask.turn)
+        await session.continue_turn(ask.turn)
         assert (await session.wait_finished()).result == ["red", "", "did x"]
 
 
@@ -94,7 +94,7 @@ async def test_a_worker_that_takes_over_waits_as_well(store_url: str) -> None:
         await h.kill_worker()
         await session.wait_ready_to_continue()
         assert h.executions(gated) == 0
-        await session.carry_on(ask.turn)
+        await session.continue_turn(ask.turn)
         assert (await session.wait_finished()).result == ["did x", "busy"]
         assert h.executions(gated) == 1
 
@@ -113,7 +113,7 @@ async def test_the_first_of_several_waits_for_it_too(store_url: str) -> None:
         ask = await session.wait_interrupt(tool=gated)
         await session.approve(ask)
         assert h.executions(gated) == 0
-        assert (await session.carry_on(ask.turn)).outcome == "won"
+        assert (await session.continue_turn(ask.turn)).outcome == "won"
         assert (await session.wait_finished()).result == "gone on"
         assert (h.executions(gated), h.executions(at_once)) == (1, 0)
 

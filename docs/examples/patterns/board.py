@@ -13,7 +13,7 @@ async def press(session: Session) -> int:
     while True:
         count, version = session.state.state.get("count", 0) + 1, session.state.state_version
         try:
-            await session.patch({"op": "add", "path": "/count", "value": count}, version=version)
+            await session.patch_state({"op": "add", "path": "/count", "value": count}, version=version)
             return count
         except Conflict:
             await session.wait_for(lambda state, seen=version: state.state_version > seen or None)

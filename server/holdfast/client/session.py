@@ -299,7 +299,7 @@ class Session:
                 self.settled(result.interrupt)
         return results
 
-    async def patch(self, *operations: dict[str, Any], version: int | None = None, ref: str | None = None) -> Ok:
+    async def patch_state(self, *operations: dict[str, Any], version: int | None = None, ref: str | None = None) -> Ok:
         """Change the shared state (`state.state`) by JSON Patch; with `version`, only if that one stands.
 
         Raises:

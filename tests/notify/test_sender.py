@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 from standardwebhooks import Webhook as Verifier
@@ -193,6 +194,32 @@ async def test_a_failing_target_is_tried_later_and_under_the_same_id(
     assert len({request.id for request in receiver.requests}) == 1
     assert len(receiver.requests) == 5
     assert (await post.waiting(), await post.given_up()) == (0, [])
+
+
+async def test_a_target_is_left_alone_for_as_long_as_it_says(scene: Scene, post: Post, receiver: Receiver) -> None:
+    receiver.status, receiver.headers = 503, {"retry-after": "3600"}
+    await scene.ask_and_wait()
+    assert await post.send() == 1
+    await pass_time(scene, 3_590_000)
+    assert await post.send() == 0
+    receiver.status = 200
+    await pass_time(scene, 20_000)
+    assert await post.send() == 1
+    assert await post.waiting() == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "wished_ms"),
+    [
+        ("120", 120_000),
+        (" 0 ", 0),
+        ("Sat, 02 May 2026 12:01:00 GMT", 60_000),
+        ("Sat, 02 May 2026 11:00:00 GMT", 0),
+        *((nonsense, 0) for nonsense in ("", "-1", "1.5", "soon", "9" * 40, "²", "Sat, 02 May 2026 12:01:00 -0000")),
+    ],
+)
+def test_what_a_target_may_say_of_that(said: str, wished_ms: int) -> None:
+    assert webhook.wished_ms(said, datetime(2026, 5, 2, 12, tzinfo=UTC)) == wished_ms
 
 
 async def test_a_redirect_is_not_followed(scene: Scene, post: Post, receiver: Receiver) -> None:

@@ -94,11 +94,14 @@ def _status(notice: Notice, record: InterruptRecord | None) -> str | None:
     return "deleted" if notice.interrupt else None
 
 
-def wait_ms(attempts: int, chance: float) -> int:
-    """How long after so many attempts the next one comes. `chance`, in [0, 1), spreads what failed together."""
+def wait_ms(attempts: int, chance: float, wished_ms: int = 0) -> int:
+    """How long after so many attempts the next one comes. `chance`, in [0, 1), spreads what failed together.
+
+    It is at least what the target wishes, but a target cannot put us off for longer than we would wait by ourselves.
+    """
     # 3**16 is past the limit; without a cap the power would grow for nothing.
     limit = min(LIMIT_MS, FIRST_MS * 3 ** min(attempts - 1, 16))
-    return int(limit * (1 + chance) / 2)
+    return max(int(limit * (1 + chance) / 2), min(wished_ms, LIMIT_MS))
 
 
 def said(session: str, turn: str, operation: str, text: str, to: tuple[str, ...]) -> Notice:

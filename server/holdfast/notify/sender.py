@@ -145,7 +145,8 @@ class Sender:
             await self._outbox.settle(self._target.id, taken, "given_up", why=why)
             return
         log.warning("notice not delivered", target=self._target.shown, why=why, attempts=taken.attempts)
-        wait_ms = notices.wait_ms(taken.attempts, random.random())
+        wished_ms = error.after_ms if isinstance(error, NotDelivered) else 0
+        wait_ms = notices.wait_ms(taken.attempts, random.random(), wished_ms)
         await self._outbox.settle(self._target.id, taken, "later", wait_ms=wait_ms)
 
 

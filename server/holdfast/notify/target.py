@@ -8,11 +8,11 @@ from holdfast.core.notices import NoticeShown
 
 
 class NotDelivered(Exception):
-    """A target did not take a notice. It is tried again, or given up where `final`."""
+    """A target did not take a notice. It is tried again, at the earliest `after_ms` later; or given up, if `final`."""
 
-    def __init__(self, why: str, *, final: bool = False) -> None:
+    def __init__(self, why: str, *, final: bool = False, after_ms: int = 0) -> None:
         super().__init__(why)
-        self.final = final
+        self.final, self.after_ms = final, after_ms
 
 
 class Target(Protocol):

@@ -11,6 +11,7 @@ import hmac
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ BODY_VERSION = 1  # of the body's shape; fields may be added under the same numb
 TIMEOUT_S = 10.0  # to connect, and between two bytes; the whole takes at most what the sender allows
 CONNECTIONS_MAX = 8  # to one target at once
 GONE = 410  # "never send me this again"
+DIGITS_MAX = 9  # of seconds; more is nonsense
 USER_AGENT = "holdfast-webhook/1"
 
 
@@ -43,7 +45,7 @@ class Webhook:
         return f"{parts.scheme}://{parts.hostname}{port}{parts.path}" + ("?…" if parts.query else "")
 
     async def deliver(self, notice: NoticeShown) -> None:
-        """POST it. 2xx is delivered, 410 is final, anything else is tried again.
+        """POST it. 2xx is delivered, 410 is final, anything else is tried again, not before its `Retry-After`.
 
         Raises:
             NotDelivered: it was not taken, in words for an operator.
@@ -53,7 +55,7 @@ class Webhook:
         try:
             # Streamed, so that a target cannot make us read an answer of any length: its status is all we want.
             async with self._client.stream("POST", self._url, content=data, headers=headers) as response:
-                status = response.status_code
+                status, retry_after = response.status_code, response.headers.get("retry-after", "")
         except httpx2.HTTPError as error:
             raise NotDelivered(f"{type(error).__name__}: {error}"[:200]) from error
         if status == GONE:
@@ -61,7 +63,22 @@ class Webhook:
         if 300 <= status < 400:
             raise NotDelivered(f"{status}: redirects are not followed")
         if not 200 <= status < 300:
-            raise NotDelivered(f"{status} {response.reason_phrase}".rstrip())
+            after_ms = wished_ms(retry_after, datetime.now(UTC))
+            raise NotDelivered(f"{status} {response.reason_phrase}".rstrip(), after_ms=after_ms)
+
+
+def wished_ms(retry_after: str, now: datetime) -> int:
+    """How long a target wants to be left alone: seconds, or an instant (RFC 9110, 10.2.3). 0: it does not say."""
+    text = retry_after.strip()
+    if text.isdecimal() and len(text) <= DIGITS_MAX:
+        return int(text) * 1_000
+    try:
+        instant = parsedate_to_datetime(text)
+    except ValueError:
+        return 0
+    if instant.tzinfo is None:
+        return 0
+    return max(0, int((instant - now).total_seconds() * 1_000))
 
 
 def client() -> httpx2.AsyncClient:

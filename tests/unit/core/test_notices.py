@@ -96,6 +96,13 @@ def test_each_wait_is_longer_and_none_is_too_long(attempts: int, chance: float) 
     assert notices.wait_ms(attempts, chance) <= notices.wait_ms(attempts + 1, chance)
 
 
+def test_a_target_may_ask_for_more_time_and_not_for_any() -> None:
+    attempts = 1
+    assert notices.wait_ms(attempts, 0.5, 60_000) == 60_000
+    assert notices.wait_ms(attempts, 0.5, 1) == notices.wait_ms(attempts, 0.5)
+    assert notices.wait_ms(attempts, 0.5, 10 * LIMIT_MS) == LIMIT_MS
+
+
 def test_a_target_may_be_down_for_a_day() -> None:
     shortest = sum(notices.wait_ms(attempts, 0.0) for attempts in range(1, ATTEMPTS_MAX))
     longest = sum(notices.wait_ms(attempts, 0.999) for attempts in range(1, ATTEMPTS_MAX))

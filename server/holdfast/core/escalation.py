@@ -65,11 +65,11 @@ def climb(session: SessionRecord, record: InterruptRecord, people: People, now_m
 def reroute(session: SessionRecord, record: InterruptRecord, people: People, now_ms: int) -> Commit | None:
     """Somebody has gone away, or is back: is it seen otherwise now? None: it is not, or its time is up anyway.
 
-    A rung whose time has come is left to its own deadline.
+    Rungs whose time has come act first, as when their own deadline is settled: which of the two is, is chance.
     """
     if record.decision is not None or record.overdue(now_ms):
         return None
-    shown = route(record.interrupt, session.members, people, now_ms)
+    shown = route(_climbed(record.interrupt, now_ms), session.members, people, now_ms)
     if shown == record.interrupt:
         return None
     commit = Commit(session.id, "reroute")

@@ -377,6 +377,17 @@ def test_an_open_card_goes_to_the_next_when_all_go_away(kind: Kind) -> None:
     assert commit.due == []  # nothing of its own is due: what guards it is its record
 
 
+def test_a_reminder_that_is_due_is_given_whichever_comes_first() -> None:
+    shown = asked(approvers=FINANCE)
+    rerouted, climbed = (
+        escalation.reroute(SESSION, shown, FAY_AWAY, 100),
+        escalation.climb(SESSION, shown, FAY_AWAY, 100),
+    )
+    assert rerouted is not None
+    assert after(shown, rerouted).interrupt.escalations == after(shown, climbed).interrupt.escalations
+    assert after(shown, rerouted).interrupt.escalations[0].action == "remind"
+
+
 def test_seen_once_it_is_not_seen_again() -> None:
     shown = asked(approvers=FINANCE)
     commit = escalation.reroute(SESSION, shown, FAY_AWAY, 20)

@@ -14,13 +14,17 @@ Event = dict[str, Any]
 
 @dataclass
 class Reply:
-    """What one request gets. After its events the stream ends as it should, breaks off, or is held open."""
+    """What one request gets. After its events the stream ends as it should, breaks off, or is held open.
+
+    With `pause`, the second half of the events comes when that is set.
+    """
 
     events: Sequence[Event] = ()
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
     then: Literal["end", "break", "hold"] = "end"
+    pause: asyncio.Event | None = None
 
 
 @dataclass
@@ -74,7 +78,9 @@ class Provider:
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         if reply.body is not None:
             _chunk(writer, json.dumps(reply.body))
-        for event in reply.events:
+        for nth, event in enumerate(reply.events):
+            if reply.pause is not None and nth == len(reply.events) // 2:
+                await reply.pause.wait()
             named = f"event: {event['type']}\n" if "type" in event else ""
             _chunk(writer, f"{named}data: {json.dumps(event)}\n\n")
             await writer.drain()
@@ -148,8 +154,8 @@ def openai_reasoning(own_id: str, summary: str, encrypted: str) -> Event:
     return {"type": "reasoning", "id": own_id, "summary": told, "encrypted_content": encrypted}
 
 
-def openai_text(text: str) -> Event:
-    content = {"type": "output_text", "text": text, "annotations": []}
+def openai_text(text: str, *cited: Event) -> Event:
+    content = {"type": "output_text", "text": text, "annotations": list(cited)}
     return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [content]}
 
 
@@ -167,9 +173,15 @@ def _openai_item(index: int, item: Event) -> list[Event]:
             begun["content"] = []
             part = item["content"][0]
             place = at | {"content_index": 0}
-            deltas.append({"type": "response.content_part.added", "part": part | {"text": ""}, **place})
+            deltas.append(
+                {"type": "response.content_part.added", "part": part | {"text": "", "annotations": []}, **place}
+            )
             told = {"type": "response.output_text.delta", "logprobs": [], **place}
             deltas.extend(told | {"delta": piece} for piece in _pieces(part["text"]))
+            cited = {"type": "response.output_text.annotation.added", **place}
+            deltas.extend(
+                cited | {"annotation_index": nth, "annotation": one} for nth, one in enumerate(part["annotations"])
+            )
             deltas.append({"type": "response.output_text.done", "text": part["text"], "logprobs": [], **place})
             deltas.append({"type": "response.content_part.done", "part": part, **place})
         case "function_call":
@@ -218,8 +230,13 @@ def anthropic_thinking(text: str, signature: str) -> Event:
     return {"type": "thinking", "thinking": text, "signature": signature}
 
 
-def anthropic_text(text: str) -> Event:
-    return {"type": "text", "text": text}
+def openai_image(data: str) -> Event:
+    made = {"status": "completed", "output_format": "png", "size": "1x1", "quality": "low", "background": "opaque"}
+    return {"type": "image_generation_call", "id": "ig_1", "result": data, **made}
+
+
+def anthropic_text(text: str, *cited: Event) -> Event:
+    return {"type": "text", "text": text, "citations": list(cited)}
 
 
 def anthropic_call(name: str, arguments: Any, call_id: str) -> Event:
@@ -229,8 +246,9 @@ def anthropic_call(name: str, arguments: Any, call_id: str) -> Event:
 def _anthropic_block(index: int, block: Event) -> list[Event]:
     match block["type"]:
         case "text":
-            begun: Event = {"type": "text", "text": ""}
-            deltas = [{"type": "text_delta", "text": piece} for piece in _pieces(block["text"])]
+            begun: Event = {"type": "text", "text": ""} | ({"citations": []} if block["citations"] else {})
+            deltas = [{"type": "citations_delta", "citation": one} for one in block["citations"]]
+            deltas.extend({"type": "text_delta", "text": piece} for piece in _pieces(block["text"]))
         case "thinking":
             begun = {"type": "thinking", "thinking": "", "signature": ""}
             deltas = [{"type": "thinking_delta", "thinking": piece} for piece in _pieces(block["thinking"])]

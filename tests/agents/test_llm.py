@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -324,6 +326,19 @@ def test_a_model_that_is_none_is_refused_where_it_is_written() -> None:
         llm("nobody:knows")
     with pytest.raises(ValueError, match="prices"):
         llm(Scripted().model, budget=1.0)
+
+
+@pytest.mark.parametrize("missing", ["pydantic_ai", "openai", "anthropic", "google.genai"])
+def test_without_its_extra_it_says_which_one_is_missing(missing: str) -> None:
+    model = {"anthropic": "anthropic:claude-sonnet-5-5", "google.genai": "google:gemini-3-pro"}.get(
+        missing, "openai:gpt-5"
+    )
+    code = f"import sys; sys.modules[{missing!r}] = None; from holdfast.agents import llm; llm({model!r})"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    said = ran.stderr.splitlines()[-1]
+    assert said.startswith("holdfast.core.errors.Unusable: ")
+    assert said.endswith("is not installed. Install the extra: pip install 'holdfast[llm]'")
 
 
 async def test_a_long_conversation_is_condensed_once_and_the_turns_after_go_on_from_that(store_url: str) -> None:

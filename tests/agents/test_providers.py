@@ -23,6 +23,7 @@ from tests.agents.provider import (
     google,
     openai,
     openai_call,
+    openai_image,
     openai_reasoning,
     openai_text,
     provider,
@@ -103,7 +104,7 @@ def desk(store_url: str, said_where: Callable[[str, str], None]) -> Callable[...
             said_where(name, at.url)
             agent, app = llm(MODELS[name], instructions="Be kind."), App()
             app.add_agent("a", agent, tools=[lookup, refund])
-            async with agent.model, harness(app, url=store_url) as h:
+            async with harness(app, url=store_url) as h:
                 yield h, at
 
     return opened
@@ -222,3 +223,84 @@ async def test_cancelling_hangs_up_within_a_second_and_keeps_the_text(name: str,
             await at.left.wait()
         assert (await session.wait_finished()).end == "cancelled"
         assert (await session.text()).startswith("So far")
+
+
+WEB, FILE = "https://example.com/refunds", "Refund policy"
+SAID = "Refunds take a week."
+CITED = {
+    "openai": openai(
+        openai_text(
+            SAID,
+            {"type": "url_citation", "url": WEB, "title": "Refunds", "start_index": 0, "end_index": 7},
+            {"type": "url_citation", "url": WEB, "title": "Refunds", "start_index": 8, "end_index": 12},
+            {"type": "file_citation", "file_id": "file_1", "filename": FILE, "index": 3},
+        )
+    ),
+    "anthropic": anthropic(
+        anthropic_text(
+            SAID,
+            {
+                "type": "web_search_result_location",
+                "url": WEB,
+                "title": "Refunds",
+                "encrypted_index": "x",
+                "cited_text": "a week",
+            },
+            {
+                "type": "char_location",
+                "document_index": 0,
+                "document_title": FILE,
+                "cited_text": "a week",
+                "start_char_index": 0,
+                "end_char_index": 6,
+            },
+        )
+    ),
+    "google": google({"text": SAID}),
+}
+CITED["google"][-1]["candidates"][0]["groundingMetadata"] = {
+    "groundingChunks": [
+        {"web": {"uri": WEB, "title": "Refunds"}},
+        {"retrievedContext": {"title": FILE, "text": "a week"}},
+    ],
+    "groundingSupports": [
+        {"segment": {"startIndex": 0, "endIndex": 20, "text": SAID}, "groundingChunkIndices": [0, 1]},
+    ],
+}
+
+
+@ALL
+async def test_what_is_cited_is_shown_once_beside_the_text(name: str, desk: Callable[..., Any]) -> None:
+    async with desk(name, Reply(CITED[name])) as (h, _):
+        session = await h.start("a", message="How long?")
+        assert (await session.wait_finished()).result == SAID
+        shown = [part for part in await parts(session) if part["type"].startswith("source-")]
+    assert [(part["type"], part["title"], part.get("url")) for part in shown] == [
+        ("source-url", "Refunds", WEB),
+        ("source-document", FILE, None),
+    ]
+    assert len({part["sourceId"] for part in shown}) == 2
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+LOOKS = {"order": "A-17"}
+MADE = {
+    "openai": openai(openai_image(PIXEL), openai_call("lookup", LOOKS, "call_a")),
+    "google": google(
+        {"inlineData": {"mimeType": "image/png", "data": PIXEL}},
+        {"functionCall": {"id": "call_a", "name": "lookup", "args": LOOKS}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(MADE))
+async def test_a_file_that_the_model_makes_is_shown_and_sent_back_to_it(name: str, desk: Callable[..., Any]) -> None:
+    async with desk(name, Reply(MADE[name]), Reply(TEXT[name]("Here."))) as (h, at):
+        session = await h.start("a", message="Paint it")
+        assert (await session.wait_finished()).result == "Here."
+        told = await parts(session)
+    [shown] = [part for part in told if part["type"] == "file"]
+    assert (shown["mediaType"], shown["url"]) == ("image/png", f"data:image/png;base64,{PIXEL}")
+    run = [(part["type"], part["state"]) for part in told if part.get("providerExecuted")]
+    assert run == ([("dynamic-tool", "output-available")] if name == "openai" else [])
+    assert ("ig_1" if name == "openai" else PIXEL[:40]) in json.dumps(at.requests[1].body)

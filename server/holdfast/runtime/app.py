@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import msgspec
 
@@ -146,6 +146,8 @@ class App:
         publish: str | None = None,
     ) -> None:
         """Register an agent. Old versions may stay registered: turns go on with the version they began with.
+
+        A function that is an async context manager as well is entered while a worker runs it.
 
         Args:
             on_message: what becomes of a message that comes while a turn runs or waits: "queue", "steer", "replace"
@@ -289,10 +291,16 @@ class App:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Any]:
-        """Enter the lifespan; gives the deps. What the tools hold ends before it."""
+        """Enter the lifespan; gives the deps. What the tools and the agents hold ends before it.
+
+        An agent that is an async context manager is entered, too.
+        """
         async with AsyncExitStack() as stack:
             deps = await stack.enter_async_context(self._lifespan(self)) if self._lifespan else None
             for close in {tool.closes for agent in self.agents.values() for tool in agent.tools.values()}:
                 if close is not None:
                     stack.push_async_callback(close)
+            for function in {id(agent.function): agent.function for agent in self.agents.values()}.values():
+                if isinstance(function, AbstractAsyncContextManager):
+                    await stack.enter_async_context(cast("AbstractAsyncContextManager[Any]", function))
             yield deps

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import msgspec
 from pydantic_ai.exceptions import UserError
@@ -56,6 +56,14 @@ class ModelAgent:
         self.retries, self.condense_above = retries, condense_above
         # The provider's client would retry unseen, under what we retry ourselves.
         self.settings = cast("ModelSettings", {"max_retries": 0} | (settings or {}))
+
+    async def __aenter__(self) -> Self:
+        """Entered by its worker. What the model holds open, ends with that: connections to its provider."""
+        await self.model.__aenter__()
+        return self
+
+    async def __aexit__(self, *raised: Any) -> None:
+        await self.model.__aexit__(*raised)
 
     async def __call__(self, turn: Turn) -> Any:
         """Answer what caused the turn. Gives the value of the output type, or the text that the model ended with."""
@@ -182,5 +190,10 @@ def _model(model: Any) -> Model:
         return cast("Model", model)
     try:
         return infer_model(model)
-    except (UserError, ValueError, ImportError) as error:
+    except ImportError as error:
+        said = (
+            f"llm({model!r}): the provider's package is not installed. Install the extra: pip install 'holdfast[llm]'"
+        )
+        raise Unusable(said, extra="llm") from error
+    except (UserError, ValueError) as error:
         raise Unusable(f"llm({model!r}): {error}") from error

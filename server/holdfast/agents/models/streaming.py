@@ -75,6 +75,12 @@ class Streaming:
                     return
                 yield {"type": "tool-input-start", "toolCallId": call_id, "toolName": name}
                 yield from self._input(index, args)
+            case FilePart(content=content):  # it comes whole: nothing says that it ends
+                url = content.data_uri
+                if len(url) <= FILE_MAX:
+                    yield {"type": "file", "url": url, "mediaType": content.media_type}
+            case NativeToolReturnPart():
+                yield from _providers_own(part)
             case _:
                 pass
 
@@ -85,11 +91,7 @@ class Streaming:
                 yield from self._cited(citations or [])
             case ThinkingPart():
                 yield {"type": "reasoning-end", "id": self._id(index)}
-            case FilePart(content=content):
-                url = content.data_uri
-                if len(url) <= FILE_MAX:
-                    yield {"type": "file", "url": url, "mediaType": content.media_type}
-            case NativeToolCallPart() | NativeToolReturnPart():
+            case NativeToolCallPart():
                 yield from _providers_own(part)
             case _:
                 pass

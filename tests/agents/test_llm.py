@@ -330,9 +330,8 @@ def test_a_model_that_is_none_is_refused_where_it_is_written() -> None:
 
 @pytest.mark.parametrize("missing", ["pydantic_ai", "openai", "anthropic", "google.genai"])
 def test_without_its_extra_it_says_which_one_is_missing(missing: str) -> None:
-    model = {"anthropic": "anthropic:claude-sonnet-5-5", "google.genai": "google:gemini-3-pro"}.get(
-        missing, "openai:gpt-5"
-    )
+    models = {"anthropic": "anthropic:claude-sonnet-5-5", "google.genai": "google:gemini-3-pro"}
+    model = models.get(missing, "openai:gpt-5")
     code = f"import sys; sys.modules[{missing!r}] = None; from holdfast.agents import llm; llm({model!r})"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.returncode == 1

@@ -191,9 +191,7 @@ def _model(model: Any) -> Model:
     try:
         return infer_model(model)
     except ImportError as error:
-        said = (
-            f"llm({model!r}): the provider's package is not installed. Install the extra: pip install 'holdfast[llm]'"
-        )
-        raise Unusable(said, extra="llm") from error
+        said = f"llm({model!r}): its provider's package is not installed."
+        raise Unusable(f"{said} Install the extra: pip install 'holdfast[llm]'", extra="llm") from error
     except (UserError, ValueError) as error:
         raise Unusable(f"llm({model!r}): {error}") from error

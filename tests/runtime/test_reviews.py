@@ -19,6 +19,8 @@ from holdfast.core.interrupts import Interrupt, InterruptRecord
 from holdfast.core.sampling import drawn
 from holdfast.core.session import SessionRecord
 from holdfast.protocol.frames import Answer
+from holdfast.store import retention
+from holdfast.store.log import Log
 from holdfast.testing import Harness, TestSession, harness, person
 
 ADMIN = Principal("root", sessions=("*",), can=("read", "admin"))
@@ -36,7 +38,8 @@ def app_of(policy: Policy, called: Any = pay) -> App:
 
     @app.agent("support", tools=[called])
     async def support(turn: Turn) -> list[Any]:
-        results = [await turn.call(called, amount=float(word)) for word in turn.message.text.split()]
+        amounts = [float(word) for word in turn.message.text.split() if word[0].isdigit()]
+        results = [await turn.call(called, amount=amount) for amount in amounts]
         return [[one.status, len(turn.notes)] for one in results]
 
     return app
@@ -281,3 +284,18 @@ async def test_it_goes_with_its_session(store_url: str) -> None:
         assert await h.connection.execute("ZSCORE", h.door.keys.inbox(partition), ask.id) is None
         names = await h.connection.execute("ZRANGE", h.door.keys.deadlines(partition), "0", "-1")
         assert [name for name in names if ask.id.encode() in name] == []
+
+
+async def test_a_long_log_is_trimmed_past_it_and_it_can_still_be_answered(store_url: str) -> None:
+    async with harness(app_of(sampling(), pay), url=store_url) as h:
+        session = await h.start("support", message="70")
+        await session.wait_finished()
+        [ask] = await shown(session)
+        await session.send("hello")  # a turn without any call
+        await session.wait_finished()
+        log = Log(h.connection, h.door.keys)
+        assert await retention.trim(h.door, log, session.id, retain=2)
+        assert (await log.page(session.id, 0)).floor > 8, "past its opening"
+        assert [one.id for one in await shown(session)] == [ask.id]
+        await session.answer(ask, {"selected": ["right"]})
+        assert await shown(session) == []

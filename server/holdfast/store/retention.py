@@ -25,7 +25,8 @@ _Entries = list[tuple[int, int, Event | UnknownEvent]]
 async def trim(door: Door, log: Log, session: str, retain: int = RETAIN_EVENTS) -> bool:
     """Trim the session's log if it has more than `retain` entries; whether it was. Cancelling is safe.
 
-    What is still open stays in the log: interrupts from their opening, turns from their start.
+    What is still open stays in the log: interrupts from their opening, turns from their start. Reviews do not: one may
+    be open for a week with nobody waiting, and the folded state has it.
 
     Raises:
         NotFound, Gone, Unavailable: nothing was changed, as far as is known.
@@ -60,7 +61,8 @@ async def _read(log: Log, session: str) -> tuple[str, int, bytes | None, _Entrie
 def _floor(folded: bytes | None, entries: _Entries, keep: int) -> int:
     """Up to where the log may go: `keep` entries stay, and all that can still change."""
     now = _state(folded, entries)
-    opened = {event.interrupt.id: seq for seq, _, event in entries if isinstance(event, InterruptOpened)}
+    asked = ((seq, event.interrupt) for seq, _, event in entries if isinstance(event, InterruptOpened))
+    opened = {shown.id: seq for seq, shown in asked if not shown.afterwards}
     needed = [turn.first for turn in now.turns.values() if turn.status != "finished"]
     needed += [seq for own_id, seq in opened.items() if "decision" not in now.interrupts[own_id]]
     return min([entries[-keep][0], *needed]) - 1

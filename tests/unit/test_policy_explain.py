@@ -55,6 +55,14 @@ def test_what_a_call_counts_against(path: Path) -> None:
     assert "known only in a session" in new
 
 
+def test_how_many_of_the_like_are_shown_afterwards(path: Path) -> None:
+    path.write_text("sample = 5\n" + TOML.replace('action = "auto_approve"', 'action = "auto_approve"\nsample = 0.5'))
+    assert "Of such calls 0.5 % are shown" in explain(path, "--tool", "refund", "--input", '{"amount": 7}').output
+    assert "afterwards" not in explain(path, "--tool", "refund", "--input", '{"amount": 70}').output
+    path.write_text('sample = 5\ndefault = "auto_approve"\n')
+    assert "Of such calls 5 % are shown" in explain(path, "--tool", "refund").output
+
+
 def test_whether_a_grant_can_answer(path: Path) -> None:
     rule = '[[rules]]\naction = "require_approval"\n'
     path.write_text(rule + "grantable = false\n" + rule)

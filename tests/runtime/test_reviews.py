@@ -132,6 +132,15 @@ async def test_it_is_one_of_two_words(payload: dict[str, Any], store_url: str) -
             await session.answer(ask, payload)
 
 
+async def test_it_grants_nothing(store_url: str) -> None:
+    async with harness(app_of(sampling()), url=store_url) as h:
+        session = await h.start("support", message="70")
+        await session.wait_finished()
+        [ask] = await shown(session)
+        with pytest.raises(BadInput, match="grant"):
+            await session.answer(ask, {"selected": ["right"], "grant": {"scope": "session"}})
+
+
 async def test_nobody_looks_and_nothing_comes_of_it(store_url: str) -> None:
     async with harness(app_of(sampling()), url=store_url) as h:
         session = await h.start("support", message="70")

@@ -149,11 +149,8 @@ class _Answering:
         self._absent = absent
 
     def decide(self, view: View) -> Commit | Need | First | Lost | Voted:
-        record = view.interrupts.get(self._frame.interrupt)
-        if record is not None and view.standing is None and granting.concerns(record, self._frame.payload):
-            return Need((record.interrupt.turn,), (record.id,), standing=True)
-        if record is not None and record.interrupt.afterwards and view.feedback is None:
-            return Need((record.interrupt.turn,), (record.id,), feedback=True)
+        if (lacks := self._lacks(view)) is not None:
+            return lacks
 
         def settle(session: SessionRecord, turn: TurnRecord, record: InterruptRecord) -> Commit | Lost | Voted:
             return self._settle(view, session, turn, record)
@@ -162,6 +159,20 @@ class _Answering:
             self._by(view.now_ms, session, record)
 
         return meet(view, self._frame.interrupt, may, settle)
+
+    def _lacks(self, view: View) -> Need | None:
+        """What more is to be read, where the answer changes what stands, or what is said of the session."""
+        record = view.interrupts.get(self._frame.interrupt)
+        if record is None:
+            return None
+        need = Need(
+            (record.interrupt.turn,),
+            (record.id,),
+            standing=granting.concerns(record, self._frame.payload),
+            feedback=record.interrupt.afterwards,
+        )
+        is_there = (not need.standing or view.standing is not None) and (not need.feedback or view.feedback is not None)
+        return None if is_there else need
 
     def _by(self, now_ms: int, session: SessionRecord, record: InterruptRecord) -> By:
         return deputies.answering_as(self._principal, self._absent, session, record, now_ms)

@@ -19,6 +19,7 @@ from tests.waiting import wait_until
 
 from holdfast.core.errors import LimitReached
 from holdfast.core.identity import Right
+from holdfast.gateways.mcp import waiting
 from holdfast.gateways.mcp.under_way import UnderWay
 
 __all__ = ["live"]
@@ -84,6 +85,24 @@ async def test_approved_and_asked_again(live: Live, mode: str) -> None:
         assert (told["approved"], told["by"]) == (True, "alice")
         assert (await asking.call_tool("request_approval", given)).structured_content == told
         assert (await asking.call_tool("request_approval", given | {"details": {}})).is_error
+
+
+@BOTH
+async def test_it_says_now_and_then_that_it_still_waits(live: Live, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients start their time limit anew with each word."""
+    monkeypatch.setattr(waiting, "PROGRESS_S", 0.05)
+    heard: list[float] = []
+
+    async def hear(seconds: float, _total: float | None, _message: str | None) -> None:
+        heard.append(seconds)
+
+    async with agent(live, mode) as asking:
+        call = asyncio.create_task(asking.call_tool("permission_prompt", PROMPT, progress_callback=hear))
+        asked = await card(live)
+        await wait_until(lambda: len(heard) >= 3, "it says so three times")
+        await live.web.post(f"/v1/interrupts/{asked['id']}/answer", YES)
+        assert spoken(await call)["behavior"] == "allow"
+    assert heard == sorted(heard)
 
 
 @BOTH

@@ -230,10 +230,10 @@ async def test_all_kinds_at_once_are_answered_in_the_order_in_which_they_were_as
 
 class TestShown:
     def shown(self, **carried: Carried) -> Shown:
-        return Shown("t_1.s_1", 1, carried)
+        return Shown("t_1.s_1", "stream:a:1", carried)
 
     def test_one_id_of_the_framework_in_two_segments_is_two_calls(self) -> None:
-        first, second = (Shown("t_1.s_1", nth, {}).call_id("c1") for nth in (0, 1))
+        first, second = (Shown("t_1.s_1", f"stream:a:{nth}", {}).call_id("c1") for nth in (1, 2))
         assert first != second
 
     def test_a_call_left_pending_keeps_its_id_and_shows_its_output_only(self) -> None:

@@ -29,6 +29,7 @@ class Scene:
 
         @self.app.agent("a")
         async def agent(turn: Turn) -> Any:
+            self.turn = turn
             return await turn.segment("framework", self.stream, known=known)
 
     async def stream(self, segment: Segment) -> AsyncIterator[Any]:
@@ -210,6 +211,7 @@ async def test_cancelled_while_an_effect_runs_it_is_recorded_before_the_turn_end
         session = await h.start("a", message="go")
         await scene.running.wait()
         await session.cancel()
+        await wait_until(lambda: scene.turn.cancelled, "the worker knows")
         release.set()
         turn = await session.wait_finished()
         operations = await h.door.operations(turn.id)

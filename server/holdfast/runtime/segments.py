@@ -65,7 +65,11 @@ class Segment:
     """One segment, as the generator that streams it sees it."""
 
     def __init__(self, x: Execution, key: str, place: int, name: str, known: Collection[str] | None) -> None:
-        self._x, self._key, self._place, self._name = x, key, place, name
+        #: Tells it apart from all others of its turn.
+        self.key = key
+        self._x, self._place, self._name = x, place, name
+        #: Effects of it that would be in doubt.
+        self._holds = 0
         #: Calls that the framework makes again under the same id, if the segment is done again. None: all of them.
         self._known = known
 
@@ -122,7 +126,7 @@ class Segment:
     def slot(self, name: str) -> Slot:
         """The next room of this name; full, if a worker that died had come so far."""
         x = self._x
-        key = x.journal.name("step", name, self._key)
+        key = x.journal.name("step", name, self.key)
         new = Operation(x.turn.id, key, "step", "waiting", place=self._place)
         return Slot(x, x.journal.operations.get(key, new))
 
@@ -136,13 +140,13 @@ class Segment:
     async def governed(self, tool: str, call: str, input: Any) -> bool:
         """Whether a policy has a word to say about a call that the framework is about to make; not if it was begun."""
         known = self._x.journal.operations.values()
-        if any(one.call == call and one.key.startswith(f"{self._key}/") for one in known):
+        if any(one.call == call and one.key.startswith(f"{self.key}/") for one in known):
             return False
         return await self._governed(tool, input)
 
     def _operation(self, tool: str, call: str, input: Any, marked: str = "") -> Operation:
         x, named = self._x, f"{tool}:{call}{marked}"
-        key = x.journal.name("tool", named, self._key)
+        key = x.journal.name("tool", named, self.key)
         new = Operation(x.turn.id, key, "tool", "waiting", input_hash(input), input, place=self._place, call=call)
         operation = x.journal.operations.get(key, new)
         x.journal.same_arguments(operation, new.inputHash)
@@ -168,6 +172,7 @@ class Segment:
         commit = _recording(started, "begin")
         await self._x.writer.commit(commit, self._x.journal)
         self._x.journal.record(started)
+        self._holds += holds
         self._x.branches.holding += holds
 
     async def _end(self, ended: Operation) -> Operation:
@@ -180,18 +185,17 @@ class Segment:
     async def perform(self, fn: Callable[..., AsyncIterator[Any]], args: tuple[Any, ...]) -> Any:
         """Stream it, or give what is recorded of it. Raises StepFailed."""
         x = self._x
-        operation = x.journal.operations.get(self._key)
+        operation = x.journal.operations.get(self.key)
         if operation is not None and operation.status == "done":
             return _outcome(operation, self._name)
         await self._settle()
-        held = x.branches.holding
         try:
-            value = await stepping.flow(x, self._key, fn(self, *args))
-            new = Operation(x.turn.id, self._key, "stream", "done", place=self._place)
-            done = x.journal.operations.get(self._key, new)
+            value = await stepping.flow(x, self.key, fn(self, *args))
+            new = Operation(x.turn.id, self.key, "stream", "done", place=self._place)
+            done = x.journal.operations.get(self.key, new)
             await stepping.record(x, replace(done, status="done", outcome="done", value=value))
         finally:
-            x.branches.holding = held
+            x.branches.holding -= self._holds
         return value
 
     # In doubt.
@@ -199,7 +203,7 @@ class Segment:
     async def _settle(self) -> None:
         """What a worker began that died: asked about before anything is done again."""
         known = self._x.journal.operations
-        inside = [one for key, one in known.items() if key.startswith(f"{self._key}/") and one.kind == "tool"]
+        inside = [one for key, one in known.items() if key.startswith(f"{self.key}/") and one.kind == "tool"]
         again = [one for one in inside if self._comes_again(one) and one.status == "started"]
         lost = [one for one in inside if not self._comes_again(one)]
         asked = [await self._asked(one, self._about(one)) for one in again]
@@ -221,8 +225,8 @@ class Segment:
 
     async def _asked_whole(self, lost: list[Operation]) -> Operation:
         """Asked anew when there are more of them by now: the former answer was not about those."""
-        new = Operation(self._x.turn.id, self._key, "stream", "started", place=self._place)
-        operation = self._x.journal.operations.get(self._key, new)
+        new = Operation(self._x.turn.id, self.key, "stream", "started", place=self._place)
+        operation = self._x.journal.operations.get(self.key, new)
         begun = sum(one.attempts for one in lost)
         if operation.attempts != begun:
             operation = replace(operation, attempts=begun, doubt=None)
@@ -231,7 +235,7 @@ class Segment:
     async def _decided(self, operation: Operation) -> None:
         decision = await asking.decision_of(self._x, operation.doubt)
         if not _may_run(decision):
-            whole = operation.key == self._key
+            whole = operation.key == self.key
             failure = Failure("InDoubt", _words(self._name if whole else operation.key, decision))
             ended = replace(operation, outcome="failed", failure=failure)
             if not whole and decision.status == "resolved":
@@ -246,7 +250,7 @@ class Segment:
         return Question("in_doubt", tool, message, operation.input, approvers=in_doubt_approvers())
 
     def _tool(self, operation: Operation) -> str:
-        return operation.key.removeprefix(f"{self._key}/").split(":", 2)[1]
+        return operation.key.removeprefix(f"{self.key}/").split(":", 2)[1]
 
     def _about_all(self, lost: list[Operation]) -> Question:
         calls = [{"tool": self._tool(one), "input": one.input} for one in lost[:SHOWN_MAX]]

@@ -92,9 +92,8 @@ async def drive(turn: Turn, name: str, framework: Framework, asks: Asks, *, repl
     answers: list[Answer] = []
     while True:
         carried = _carried(answers)
-        shown = Shown(turn.id, len(states), carried)
         known = None if replays else [one.call for one in carried.values()]
-        segment = turn.segment(name, _segment, turn, framework, shown, asks, list(states), answers, known=known)
+        segment = turn.segment(name, _segment, turn, framework, carried, asks, list(states), answers, known=known)
         ended = msgspec.convert(await segment, Ended)
         if not ended.pending:
             return ended.result
@@ -107,11 +106,12 @@ async def _segment(
     segment: Segment,
     turn: Turn,
     framework: Framework,
-    shown: Shown,
+    carried: dict[str, Carried],
     asks: Asks,
     states: list[Any],
     answers: list[Answer],
 ) -> Pieces:
+    shown = Shown(turn.id, segment.key, carried)
     async with aclosing(framework.run(Stretch(turn, segment, shown, asks), states, answers)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Final):

@@ -118,6 +118,16 @@ def asked(turn: Turn, pending: Pending, asks: Asks) -> Asked[Result[Any]]:
             return turn.gate(pending.name, pending.input, **shown)
 
 
+def checked(asks: Asks | None) -> Asks:
+    """The rules as they were given. Raises TypeError, ValueError: one is none, or is misspelt."""
+    for name, rules in (asks or {}).items():
+        if unknown := rules.keys() - AskRules.__annotations__.keys():
+            known = ", ".join(AskRules.__annotations__)
+            raise TypeError(f"asks[{name!r}]: {', '.join(sorted(unknown))}: not one of {known}.")
+        tool(**cast("Any", rules))
+    return asks or {}
+
+
 def rules_for(name: str, asks: Asks) -> AskRules:
     return asks.get(name) or asks.get("*") or {}
 

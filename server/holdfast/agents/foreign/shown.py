@@ -38,15 +38,15 @@ class Carried(msgspec.Struct, frozen=True):
 
 
 class Shown:
-    """What one segment shows. `nth` is the segment's number in its turn."""
+    """What one segment shows. `segment` tells it apart from all others of its turn."""
 
-    def __init__(self, turn: str, nth: int, carried: Mapping[str, Carried]) -> None:
-        self._turn, self._nth, self._carried = turn, nth, carried
+    def __init__(self, turn: str, segment: str, carried: Mapping[str, Carried]) -> None:
+        self._turn, self._segment, self._carried = turn, segment, carried
 
     def call_id(self, call: str) -> str:
         """Our id of a call that the framework knows by this one."""
         carried = self._carried.get(call)
-        return carried.call if carried else ids.call_id(self._turn, f"segment:{self._nth}:{call}")
+        return carried.call if carried else ids.call_id(self._turn, f"{self._segment}:{call}")
 
     def chunks(self, chunk: Chunk) -> Iterator[Chunk]:
         """The chunks that stand for it. Raises AgentFailed for one of the type `error`."""

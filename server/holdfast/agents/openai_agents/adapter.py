@@ -20,7 +20,7 @@ from agents.result import RunResultStreaming
 from pydantic_core import to_jsonable_python
 
 from holdfast.agents.foreign.driving import Pieces, Stretch, drive
-from holdfast.agents.foreign.pending import Answer, Asks, Ended, Pending
+from holdfast.agents.foreign.pending import Answer, Asks, Ended, Pending, checked
 from holdfast.agents.openai_agents import conversation
 from holdfast.agents.openai_agents.recording import (
     Noting,
@@ -51,7 +51,7 @@ class OpenAIAgent:
         config: RunConfig | None,
     ) -> None:
         wrap(agent)
-        self.agent, self.context, self.asks, self.max_turns = agent, context, asks, max_turns
+        self.agent, self.context, self.asks, self.max_turns = agent, context, checked(asks), max_turns
         config = config or RunConfig()
         model = RecordedModel(config.model) if isinstance(config.model, Model) else config.model
         self.config = replace(config, model=model, model_provider=RecordedProvider(config.model_provider))

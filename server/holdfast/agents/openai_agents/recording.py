@@ -19,6 +19,7 @@ from typing import Any, cast
 from agents import Agent, FunctionTool, Handoff, Model, ModelProvider, RunHooks, Tool
 from agents.items import ModelResponse
 from agents.tool_context import ToolContext
+from agents.usage import Usage
 from openai.types.responses import Response, ResponseCompletedEvent
 from pydantic import BaseModel, TypeAdapter
 from pydantic_core import from_json, to_jsonable_python
@@ -32,7 +33,7 @@ _inside: ContextVar[str] = ContextVar("inside", default="")
 
 #: A field that is set to nothing is another thing to the SDK than one that is not there.
 _AS_IT_CAME: Any = {"mode": "json", "by_alias": True, "exclude_unset": True}
-_RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
+_USAGE: TypeAdapter[Usage] = TypeAdapter(Usage)
 
 
 def wrap(agent: Agent[Any], known: set[int] | None = None) -> None:
@@ -57,6 +58,11 @@ def _target(handoff: Handoff[Any, Any]) -> Agent[Any] | None:
     return cast("Agent[Any]", target) if isinstance(target, Agent) else None
 
 
+def _response(**fields: Any) -> Response:
+    """As the provider's package reads it from the wire: it takes what other providers leave out, or say besides."""
+    return Response.construct(**fields)
+
+
 def _model() -> str:
     return f"model{_inside.get()}"
 
@@ -74,17 +80,24 @@ class RecordedModel(Model):
             return await self.inner.get_response(*args, **kwargs)
 
         async def ask() -> Any:
-            return _RESPONSE.dump_python(await self.inner.get_response(*args, **kwargs), **_AS_IT_CAME)
+            response = await self.inner.get_response(*args, **kwargs)
+            said = [item.model_dump(**_AS_IT_CAME) for item in response.output]
+            return {
+                "output": said,
+                "id": response.response_id,
+                "usage": _USAGE.dump_python(response.usage, mode="json"),
+            }
 
-        return _RESPONSE.validate_python(await stretch.step(_model(), ask))
+        kept = await stretch.step(_model(), ask)
+        return ModelResponse(_response(output=kept["output"]).output, _USAGE.validate_python(kept["usage"]), kept["id"])
 
     @override
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         stretch = serving.get()
         kept = None if stretch is None else stretch.slot(_model())
         if kept is not None and kept.full:
-            response = Response.model_validate(kept.value)
-            yield ResponseCompletedEvent(response=response, sequence_number=0, type="response.completed")
+            completed = {"response": _response(**kept.value), "sequence_number": 0, "type": "response.completed"}
+            yield ResponseCompletedEvent.construct(**cast("Any", completed))
             return
         async for event in self.inner.stream_response(*args, **kwargs):
             if kept is not None and isinstance(event, ResponseCompletedEvent):

@@ -29,11 +29,11 @@ class Streaming:
     """One segment as it comes."""
 
     def __init__(self) -> None:
-        self._responses = 0
+        self._responses, self._begun = 0, False
         #: The text that streams: its kind and the id of its part.
         self._open: tuple[str, str] | None = None
-        #: Items of the present response that were shown as they streamed, by kind.
-        self._streamed = {"text": 0, "reasoning": 0}
+        #: Items of the present response that were shown as they streamed, by kind: where they stand in it.
+        self._streamed: dict[str, set[int]] = {"text": set(), "reasoning": set()}
         #: By the item's id: the call that it makes.
         self._calls: dict[str, str] = {}
         self._shown: set[str] = set()
@@ -52,6 +52,7 @@ class Streaming:
     def _raw(self, kind: str, data: Any) -> Iterator[Chunk]:
         if kind in _TEXTS:
             place = getattr(data, "content_index", None) or getattr(data, "summary_index", 0)
+            self._streamed[_TEXTS[kind]].add(data.output_index)
             yield from self._said(_TEXTS[kind], f"{data.output_index}/{place}", data.delta)
         elif kind == "response.created":
             yield from self._begin()
@@ -64,11 +65,12 @@ class Streaming:
             if data.item.type == "function_call":
                 yield from self._called(data.item)
         elif kind == "response.completed":
-            yield from self._end_text()
+            yield from self._end_text() if self._begun else self._begin()  # from the record it comes at once
+            self._begun = False
 
     def _begin(self) -> Iterator[Chunk]:
-        self._responses += 1
-        self._streamed = {"text": 0, "reasoning": 0}
+        self._responses, self._begun = self._responses + 1, True
+        self._streamed = {"text": set(), "reasoning": set()}
         self._calls = {}
         yield {"type": "start-step"}
 
@@ -77,7 +79,6 @@ class Streaming:
         if self._open != (kind, part):
             yield from self._end_text()
             self._open = (kind, part)
-            self._streamed[kind] += 1
             yield {"type": f"{kind}-start", "id": part}
         yield {"type": f"{kind}-delta", "id": part, "delta": delta}
 
@@ -121,11 +122,10 @@ class Streaming:
     def _whole(self, kind: str, text: str) -> Iterator[Chunk]:
         """An item that streamed is shown already."""
         if self._streamed[kind]:
-            self._streamed[kind] -= 1
+            self._streamed[kind].pop()
         elif text:
             yield from self._said(kind, f"whole-{len(self._shown)}-{kind}", text)
             yield from self._end_text()
-            self._streamed[kind] -= 1
 
 
 def _text(part: Any) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import msgspec
 from pydantic import TypeAdapter
@@ -26,7 +26,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 from pydantic_core import to_jsonable_python
 
 from holdfast.agents.foreign.driving import Pieces, Stretch, drive
-from holdfast.agents.foreign.pending import Answer, Asks, Ended, Pending
+from holdfast.agents.foreign.pending import Answer, Asks, Ended, Pending, checked
 from holdfast.agents.models import conversation
 from holdfast.agents.pydantic_agents.recording import GOVERNED, Recording
 from holdfast.runtime.deciding import Reply
@@ -44,14 +44,20 @@ class PydanticAgent:
     """An agent for `App.add_agent`; made by `holdfast.agents.from_pydantic_ai`."""
 
     def __init__(self, agent: Agent[Any, Any], deps: Deps | None, asks: Asks, limits: UsageLimits | None) -> None:
-        self.agent, self.deps, self.asks, self.limits = agent, deps, asks, limits
-        self.output: list[Any] = [agent.output_type, DeferredToolRequests]
+        self.agent, self.deps, self.asks, self.limits = agent, deps, checked(asks), limits
+        self.output = _output(agent.output_type)
 
     async def __call__(self, turn: Turn) -> Any:
         """Run the agent as this turn. Gives its output, in JSON values."""
         given = turn.deps if self.deps is None else self.deps(turn)
         deps = await given if inspect.isawaitable(given) else given
         return await drive(turn, self.agent.name or "agent", _Talk(self, turn, deps), self.asks, replays=True)
+
+
+def _output(declared: Any) -> Any:
+    """What a run may give. None: the agent names `DeferredToolRequests` itself, as it must where it has validators."""
+    named = cast("list[Any]", declared) if isinstance(declared, list | tuple) else [declared, *get_args(declared)]
+    return None if DeferredToolRequests in named else [declared, DeferredToolRequests]
 
 
 class _Talk:

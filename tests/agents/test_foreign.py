@@ -142,6 +142,20 @@ async def test_a_refusal_reaches_the_framework_word_for_word_and_its_own_word_do
     assert framework.ran == []
 
 
+async def test_what_was_decided_is_in_the_turns_trace(store_url: str) -> None:
+    framework, app = Refunds(refund()), App()
+
+    @app.agent("a")
+    async def agent(turn: Turn) -> Any:
+        await drive(turn, "refunds", framework, {})
+        return [(one.tool, one.decision, one.decided_by.id) for one in turn.trace.approvals]
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("a", message="go")
+        await session.approve(await session.wait_interrupt(kind="approval"), by="bob")
+        assert (await session.wait_finished()).result == [["refund", "approved", "bob"]]
+
+
 async def test_rules_decide_by_the_tools_name_before_a_human_must(store_url: str) -> None:
     small = Rule(name="small", action="auto_approve", match=Match(tool="refund", input={"amount": {"lte": 50}}))
     huge = Rule(

@@ -10,12 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import Agent, FunctionTool, RunContextWrapper, function_tool, handoff, set_tracing_disabled
+from agents import (
+    Agent,
+    FunctionTool,
+    OpenAIProvider,
+    RunConfig,
+    RunContextWrapper,
+    function_tool,
+    handoff,
+    set_tracing_disabled,
+)
 from agents.mcp import MCPServerStdio
 from agents.testing import ModelStep, ScriptedModel, assistant_message, function_call
 from agents.tool import ToolOutputText
+from openai import AsyncOpenAI
 from openai.types.responses import ResponseTextDeltaEvent
 from pydantic import BaseModel
+from tests.agents.provider import Reply, openai, openai_call, openai_reasoning, openai_text, provider
 
 from holdfast import App, Budget, Match, Policy, Rule, client_tool, tool
 from holdfast.agents import from_openai_agents
@@ -232,6 +243,26 @@ async def test_a_tool_that_may_have_run_is_asked_about_and_the_operators_word_is
         assert (await session.wait_finished()).result == "So."
     assert len(shop.ran) == 1
     assert shop.outputs() == {"c2": "by hand"}
+
+
+async def test_a_response_of_a_provider_comes_back_from_the_record_as_it_came(store_url: str) -> None:
+    half_of_it = [event for event in openai(openai_text("Half")) if event["type"] != "response.completed"]
+    look = Reply(openai(openai_reasoning("rs", "I look.", "a signature"), openai_call("lookup", {"order": "A"}, "c1")))
+    replies = look, Reply(half_of_it, then="hold"), Reply(openai(openai_text("Whole.")))
+    async with provider(*replies) as at, AsyncOpenAI(api_key="none", base_url=f"{at.url}/v1") as client:
+        shop = Shop()
+        shop.agent.model = "gpt-5"
+        config = RunConfig(model_provider=OpenAIProvider(openai_client=client))
+        async with harness(shop.app(run_config=config), url=store_url) as h:
+            session = await h.start("shop", message="Look")
+            await at.holding.wait()
+            await h.kill_worker()
+            assert (await session.wait_finished()).result == "Whole."
+            shown = [(part["type"], part.get("text")) for part in await parts(session) if part["type"] != "step-start"]
+    assert shop.ran == [("lookup", "A")]
+    assert shown == [("reasoning", "I look."), ("tool-lookup", None), ("text", "Whole.")]
+    assert at.requests[1].body["input"] == at.requests[2].body["input"]
+    assert "a signature" in str(at.requests[2].body["input"])
 
 
 async def test_it_hands_over_and_the_other_agents_tools_are_ours_to_gate_too(store_url: str) -> None:

@@ -10,16 +10,17 @@ from typing import Any
 import msgspec
 import pytest
 from pydantic import BaseModel
-from pydantic_ai import Agent, ApprovalRequired, CallDeferred, ModelRetry, RunContext, ToolReturn
+from pydantic_ai import Agent, ApprovalRequired, CallDeferred, DeferredToolRequests, ModelRetry, RunContext, ToolReturn
 from pydantic_ai.exceptions import ToolFailed, UsageLimitExceeded
 from pydantic_ai.messages import ModelMessage, ModelRequest, SystemPromptPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, DeltaToolCalls, FunctionModel
 from pydantic_ai.usage import UsageLimits
 
-from holdfast import App, Match, Policy, Rule, client_tool, tool
+from holdfast import App, Match, Policy, Rule, Turn, client_tool, tool
 from holdfast.agents import from_pydantic_ai
 from holdfast.commands import retrying
 from holdfast.core.errors import BadInput
+from holdfast.core.interrupts import Interrupt
 from holdfast.testing import TestSession, harness, person, wait_until
 
 
@@ -411,3 +412,43 @@ async def test_rules_hold_for_tools_that_the_agent_would_not_ask_about(store_url
     assert states == ["output-denied", "output-available", "output-available"]
     assert sorted(shop.ran) == [("lookup", "A-1"), ("lookup", "A-17")]
     assert dict(shop.scripted.returns())["c0"] == "Denied, and not carried out. Reason: not that one"
+
+
+async def test_an_agent_with_validators_names_what_it_defers_itself(store_url: str) -> None:
+    shop = Shop([REFUND], ["Refunded."], output_type=[str, DeferredToolRequests])
+
+    @shop.agent.output_validator
+    async def loud(output: Any) -> Any:
+        return output.upper() if isinstance(output, str) else output
+
+    async with harness(shop.app(), url=store_url) as h:
+        session = await h.start("shop", message="Refund")
+        await session.approve(await session.wait_interrupt())
+        assert (await session.wait_finished()).result == "REFUNDED."
+
+
+async def test_it_does_something_for_another_agent_and_asks_in_its_session(store_url: str) -> None:
+    shop = Shop([REFUND], [REFUND], ["One."], ["Two."])
+    app = shop.app()
+
+    @app.agent("desk")
+    async def desk(turn: Turn) -> Any:
+        return await turn.all(turn.agent("shop", input="Refund A-17"), turn.agent("shop", input="Again"))
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("desk", message="Refund both")
+        await session.wait_waiting()
+        asks = [one for one in (await session.state()).interrupts.values() if one["kind"] == "approval"]
+        assert len({one["toolCallId"] for one in asks}) == 2  # the model gave both the same id
+        for one in asks:
+            await session.approve(msgspec.convert(one, Interrupt))
+        await session.wait_finished()
+    assert len(shop.ran) == 2
+
+
+def test_rules_of_asking_that_are_none_are_refused_at_once() -> None:
+    agent = Agent("test")
+    with pytest.raises(TypeError, match="approver: not one of expires"):
+        from_pydantic_ai(agent, asks={"refund": {"approver": "bob"}})  # type: ignore[typeddict-unknown-key]
+    with pytest.raises(ValueError, match="soon"):
+        from_pydantic_ai(agent, asks={"refund": {"expires": "soon"}})

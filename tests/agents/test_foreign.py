@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast import App, Match, Policy, Rule, Turn
@@ -12,6 +13,7 @@ from holdfast.agents.foreign.driving import Pieces, Stretch, drive
 from holdfast.agents.foreign.pending import Answer, AskRules, Ended, Pending
 from holdfast.agents.foreign.shown import CHUNK_MAX_BYTES, TOO_LONG, AgentFailed, Carried, Shown
 from holdfast.core.errors import BadInput
+from holdfast.core.interrupts import Interrupt
 from holdfast.runtime.stepping import Final
 from holdfast.testing import TestSession, harness, wait_until
 
@@ -129,6 +131,23 @@ async def test_edited_arguments_reach_the_framework_and_must_fit_the_tool(store_
         part = (await parts(session))[1]
         assert (part["input"], part["output"]) == (ask.input, "refunded 50")  # as proposed; the edit is the decision's
     assert framework.ran == [{"order": "A-17", "amount": 50}]
+
+
+async def test_what_the_framework_proposes_is_its_own_to_check_and_a_schema_that_is_none_takes_no_edits(
+    store_url: str,
+) -> None:
+    odd = Pending("approval", "c1", "refund", {"amount": "200", "more": None}, schema={"type": "amount"}, call="c1")
+    lax = Pending("approval", "c2", "refund", {"order": "A-17", "amount": "200"}, schema=SCHEMA, call="c2")
+    framework = Refunds(odd, lax)
+    async with harness(app_of(framework), url=store_url) as h:
+        session = await h.start("a", message="go")
+        await session.wait_waiting()
+        asks = [msgspec.convert(one, Interrupt) for one in (await session.state()).interrupts.values()]
+        assert [(ask.editable, ask.input) for ask in asks] == [(False, odd.input), (True, lax.input)]
+        for ask in asks:
+            await session.approve(ask)
+        await session.wait_finished()
+    assert framework.ran == [odd.input, lax.input]
 
 
 async def test_a_refusal_reaches_the_framework_word_for_word_and_its_own_word_does_not_show(store_url: str) -> None:

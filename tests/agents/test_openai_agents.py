@@ -325,6 +325,7 @@ async def test_a_tool_that_cannot_be_recorded_is_asked_about_before_all_is_done_
     store_url: str, tmp_path: Path
 ) -> None:
     reached, effects = asyncio.Event(), tmp_path / "effects"
+    effects.touch()
     things = MCPServerStdio(
         {"command": sys.executable, "args": [str(MCP_SERVER)], "env": {**os.environ, "EFFECTS": str(effects)}},
         client_session_timeout_seconds=30,

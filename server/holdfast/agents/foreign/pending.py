@@ -8,6 +8,7 @@ from typing import Any, Literal, TypedDict, cast
 import msgspec
 
 from holdfast.core.durations import Duration
+from holdfast.core.errors import BadInput
 from holdfast.core.interrupts import Approvers, OnExpiry
 from holdfast.core.ladders import Ladder
 from holdfast.runtime.execution import Asked
@@ -138,13 +139,17 @@ async def _not_here() -> None:
 
 def _gated(pending: Pending, rules: AskRules) -> Tool[..., Any]:
     editable = pending.editable and rules.get("editable", True)
+    try:
+        signature = _Proposed(pending.schema or ANYTHING)
+    except BadInput:  # people's edits could not be checked by it
+        signature, editable = _Proposed(ANYTHING), False
     made = tool(name=pending.name, **cast("Any", {**rules, "editable": editable}))(_not_here)
-    return _described(made, pending, SchemaSignature(pending.schema or ANYTHING))
+    return _described(made, pending, signature)
 
 
 def _on_device(pending: Pending, rules: AskRules) -> Tool[..., Any]:
     made = client_tool(name=pending.name, **cast("Any", _waiting(rules)))(_not_here)
-    return _described(made, pending, _Device(ANYTHING, pending.schema))
+    return _described(made, pending, SchemaSignature(ANYTHING, pending.schema))
 
 
 def _described(made: Tool[..., Any], pending: Pending, signature: SchemaSignature) -> Tool[..., Any]:
@@ -161,13 +166,8 @@ def _waiting(rules: AskRules) -> dict[str, Any]:
 _OF_ALL = ("expires", "on_expiry", "approvers", "escalate", "auto_continue")
 
 
-class _Device(SchemaSignature):
-    """Of a call that runs on a device: its output is checked by the schema, if there is one."""
+class _Proposed(SchemaSignature):
+    """Of a framework's own tool: it has accepted what it proposes, by rules of its own. The schema is for edits."""
 
-    def __init__(self, schema: dict[str, Any], output: dict[str, Any] | None) -> None:
-        super().__init__(schema)
-        self._output = output
-
-    @property
-    def output_schema(self) -> dict[str, Any] | None:
-        return self._output
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        return super().bind(args, kwargs) if args else kwargs

@@ -211,11 +211,12 @@ def is_gated(tool: FunctionTool) -> bool:
 
 
 def arguments(given: str | None) -> Any:
-    """A call's arguments, as far as they are JSON."""
+    """A call's arguments, as an object, whatever the model made of them."""
     try:
-        return from_json(given or "{}")
+        values = from_json(given or "{}")
     except ValueError:
-        return {"arguments": given}
+        values = given
+    return cast("Any", values) if isinstance(values, dict) else {"arguments": values}
 
 
 def _kept(value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.cluster import Cluster, Device, wait_until
+from tests.acceptance.test_replay import Folding
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs/examples/node-worker"
@@ -178,6 +179,41 @@ async def test_killed_while_it_waits_and_the_model_is_not_asked_again(cluster: C
     said = [event["chunk"] for event in alice.events("chunk") if event["chunk"]["type"] == "text-delta"]
     assert "".join(chunk["delta"] for chunk in said) == "Let me see to that. Refunded 200."
     assert await text(cluster, session) == "Let me see to that. Refunded 200."
+
+
+async def test_server_and_worker_are_killed_while_it_waits(cluster: Cluster, nodes: NodeWorkers) -> None:
+    await nodes.start("node-1")
+    alice = await cluster.device()
+    session = await alice.start("node-support", "Please refund A-17, 200.")
+    shown = await asked(alice)
+    nodes.kill("node-1")
+    cluster.servers[0].kill()
+    await cluster.start_server(cluster.ports[0])
+    bob = await cluster.device("bob")
+    await bob.attach(session)
+    assert (await bob.answer(shown, {"approved": True}))["outcome"] == "won"
+    await nodes.start("node-2")
+    await bob.event("turn.finished", status="completed")
+    assert nodes.refunds() == ["A-17 200"]
+    assert await text(cluster, session) == "Let me see to that. Refunded 200."
+
+
+async def test_a_device_that_drops_in_mid_stream_misses_nothing(cluster: Cluster, nodes: NodeWorkers) -> None:
+    await nodes.start("node-1", pace_ms=40)
+    alice = await cluster.device()
+    session = await alice.start("node-support", "Tell me a story.")
+    await alice.wait(lambda frame: "went," in json.dumps(frame.get("event", {})), "it streams")
+    alice.drop()
+    device = Folding()
+    for frame in list(alice.frames):
+        device.take(frame)
+    again = await cluster.device()
+    await again.attach(session, device.position)
+    await again.event("turn.finished", status="completed")
+    for frame in again.frames:
+        device.take(frame)
+    assert (device.text(), device.snapshots) == (STORY, 0)
+    assert await text(cluster, session) == STORY
 
 
 async def test_a_worker_that_was_frozen_writes_nothing_more(cluster: Cluster, nodes: NodeWorkers) -> None:

@@ -122,15 +122,21 @@ class _Connection:
             return await self.end(BAD_FRAMES)
         own_id = request.requestId
         if request.type == "abort":
-            if task := self._requests.get(own_id):
+            if task := self._requests.pop(own_id, None):  # at once: what comes next may take its place
                 task.cancel()
-        elif len(self._requests) >= REQUESTS_MAX or own_id in self._requests:
+        elif own_id in self._requests:
+            await self._say("error", own_id, errorText="A request of this id is under way already.")
+        elif len(self._requests) >= REQUESTS_MAX:
             error = LimitReached(f"A connection has at most {REQUESTS_MAX} requests under way.", limit=REQUESTS_MAX)
             await self._say("error", own_id, errorText=error.message)
         else:
             task = self._requests[own_id] = self._tasks.create_task(self._serve(request))
-            task.add_done_callback(lambda _: self._requests.pop(own_id, None))
+            task.add_done_callback(lambda ended: self._forget(own_id, ended))
         return None
+
+    def _forget(self, own_id: str, ended: asyncio.Task[None]) -> None:
+        if self._requests.get(own_id) is ended:  # else another request has its id by now
+            del self._requests[own_id]
 
     async def _serve(self, request: Request) -> None:
         try:

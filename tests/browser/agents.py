@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from holdfast import App, Approval, Approvers, Call, HandOver, Match, Policy, Remind, Rule, Turn, client_tool, tool
@@ -75,6 +76,13 @@ PLAIN: dict[str, tuple[Any, ...]] = {
 }
 
 
+async def counting(to: int) -> AsyncIterator[str]:
+    """Slowly enough for something to happen meanwhile."""
+    for number in range(1, to + 1):
+        yield f"{number} "
+        await asyncio.sleep(0.02)
+
+
 @app.agent("desk", tools=[pay_invoice, delete_account, refund, raise_limit, close_month, tip, location])
 async def desk(turn: Turn) -> None:
     """Does what the message names."""
@@ -93,6 +101,9 @@ async def desk(turn: Turn) -> None:
             continue
         elif name.startswith("refund-"):
             result = await turn.call(refund, name.removeprefix("refund-"), 99.0)
+        elif name.startswith("count-"):
+            await turn.stream("count", counting, int(name.removeprefix("count-")))
+            continue
         elif name == "connect":
             result = await turn.form("Connect your calendar.", url="https://auth.example.com:8443/authorize?state=x")
         else:

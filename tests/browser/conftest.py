@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from tests.acceptance.cluster import free_port
 
 from holdfast.cli.processes import secret_of
 from holdfast.gateways.minting import mint_token
@@ -71,6 +73,43 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     data = tmp_path_factory.mktemp("desk")
     with serving(DESK, data) as address:
         yield Desk(address, secret_of(data))
+
+
+class Mortal:
+    """An agent as `holdfast dev` serves it, on one port and one folder, that is killed and started again."""
+
+    def __init__(self, agent: str, data: Path) -> None:
+        self._agent, self.data = agent, data
+        self.port = free_port()
+        self._process: subprocess.Popen[str] | None = None
+        self.fragment = ""
+
+    @property
+    def link(self) -> str:
+        return f"http://127.0.0.1:{self.port}/#{self.fragment}"
+
+    def start(self) -> None:
+        folder = ("--port", str(self.port), "--data", str(self.data))
+        command = [sys.executable, "-m", "holdfast", "dev", self._agent, *folder]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        link = next((line.strip() for line in self._process.stdout if line.startswith("http")), "")
+        self.fragment = self.fragment or link.partition("#")[2]
+        assert self.fragment
+
+    def kill(self) -> None:
+        """As kill -9 does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def _end(self, sign: signal.Signals) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self._process.send_signal(sign)
+        self._process.wait(STOP_S)
+        self._process.stdout.close()
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,17 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.browser.conftest import ROOT, Desk
+from tests.browser.conftest import DESK, ROOT, Desk, Mortal
+
+from holdfast.cli.processes import secret_of
 
 PAGE = Path(__file__).with_name("ai_sdk_page.js")
 ESBUILD = ROOT / "client_js" / "node_modules" / "esbuild" / "bin" / "esbuild"
 PACKAGES = ROOT / "tests" / "ecosystem" / "node_modules"
 
-Open = Callable[[str, str], Page]
+PATIENCE_MS = 40_000  # for a worker's lease to run out after a crash, and another to begin anew
+
+Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +37,8 @@ def opened(browser: Browser, desk: Desk, script: str) -> Iterator[Open]:
     contexts = []
     errors: list[str] = []
 
-    def open_page(subject: str, session: str) -> Page:
-        link = urlsplit(desk.link(subject))
+    def open_page(subject: str, session: str, at: Desk = desk) -> Page:
+        link = urlsplit(at.link(subject))
         token = link.fragment.removeprefix("token=")
         contexts.append(browser.new_context())
         page = contexts[-1].new_page()
@@ -47,6 +51,15 @@ def opened(browser: Browser, desk: Desk, script: str) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert errors == []
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Mortal]:
+    """The same agents, on a server with its worker and its store, that can be killed."""
+    running = Mortal(DESK, tmp_path)
+    running.start()
+    yield running
+    running.stop()
 
 
 def say(page: Page, words: str) -> None:
@@ -108,3 +121,52 @@ def test_what_another_device_says_appears_and_a_tool_runs_once(opened: Open) -> 
         outcome(page, "output-available  Paris")
     ran = [page.locator("body").inner_text().count("ran location;") for page in (alice, bob)]
     assert sorted(ran) == [0, 1]
+
+
+def counted(page: Page, to: int) -> None:
+    """The agent has counted up to this, and every number stands there once."""
+    words = " ".join(str(number) for number in range(1, to + 1))
+    expect(page.locator("article.assistant p")).to_have_text(f"{words} ", timeout=PATIENCE_MS)
+    expect(page.locator("main")).to_have_attribute("data-status", "ready")
+
+
+def test_a_device_that_was_cut_off_in_mid_stream_has_every_word_once(opened: Open) -> None:
+    alice = opened("alice", "ai-tunnel")
+    say(alice, "count-150")
+    bob = opened("bob", "ai-tunnel")
+    for page in (alice, bob):
+        expect(page.locator("article.assistant p")).to_contain_text("10 ")
+    bob.context.set_offline(True)
+    expect(alice.locator("article.assistant p")).to_contain_text("100 ")
+    expect(bob.locator("article.assistant p")).not_to_contain_text("100 ")
+    bob.context.set_offline(False)
+    for page in (alice, bob):
+        counted(page, 150)
+
+
+def test_all_is_killed_while_it_waits_and_answered_when_it_is_back(opened: Open, mortal: Mortal) -> None:
+    at = Desk(mortal.link, secret_of(mortal.data))
+    alice = opened("alice", "ai-kill", at)
+    say(alice, "refund-K-1")
+    outcome(alice, "approval-requested")
+    bob = opened("bob", "ai-kill", at)
+    outcome(bob, "approval-requested")
+    mortal.kill()
+    bob.get_by_role("button", name="Approve").click()  # into the void: it is sent when there is somebody
+    mortal.start()
+    for page in (alice, bob):
+        expect(page.locator("section output")).to_contain_text("output-available  Refunded", timeout=PATIENCE_MS)
+        expect(page.locator("article.assistant p")).to_have_text("Refunded 99.00 of K-1.\n\n")
+
+
+def test_all_is_killed_in_mid_stream_and_every_word_comes_once(opened: Open, mortal: Mortal) -> None:
+    at = Desk(mortal.link, secret_of(mortal.data))
+    alice = opened("alice", "ai-stream", at)
+    say(alice, "count-100")
+    bob = opened("bob", "ai-stream", at)
+    for page in (alice, bob):
+        expect(page.locator("article.assistant p")).to_contain_text("20 ")
+    mortal.kill()
+    mortal.start()
+    for page in (alice, bob):
+        counted(page, 100)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 from tests.acceptance.cluster import free_port
-from tests.browser.conftest import AGENT, ROOT, STOP_S, Device
+from tests.browser.conftest import AGENT, ROOT, Device, Mortal
 
 EXAMPLE = ROOT / "docs/examples/react"
 INSTALLED = ROOT / "tests/ecosystem/node_modules"
@@ -122,37 +120,10 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
-class Demo:
-    """The support desk on one port and one folder, and the page before it."""
+class Demo(Mortal):
+    """The support desk, and the page before it."""
 
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self._port = free_port()
-        self._process: subprocess.Popen[str] | None = None
-        self.fragment = ""
-        self.address = ""
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "holdfast", "dev", AGENT, "--port", str(self._port), "--data", str(self._data)]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        link = next((line.strip() for line in self._process.stdout if line.startswith("http")), "")
-        self.fragment = self.fragment or link.partition("#")[2]
-        assert self.fragment
-
-    def kill(self) -> None:
-        """As kill -9 does."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        self._end(signal.SIGTERM)
-
-    def _end(self, sign: signal.Signals) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        self._process.send_signal(sign)
-        self._process.wait(STOP_S)
-        self._process.stdout.close()
+    address = ""
 
     @contextmanager
     def previewing(self, folder: Path) -> Iterator[None]:
@@ -160,7 +131,7 @@ class Demo:
         port = free_port()
         vite = INSTALLED / "vite/bin/vite.js"
         command = [NODE, vite, "preview", "--host", "127.0.0.1", "--port", str(port), "--strictPort"]
-        environ = os.environ | {"HOLDFAST_URL": f"http://127.0.0.1:{self._port}", "NO_COLOR": "1"}
+        environ = os.environ | {"HOLDFAST_URL": f"http://127.0.0.1:{self.port}", "NO_COLOR": "1"}
         with subprocess.Popen(
             command, cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as vite_process:
@@ -173,7 +144,7 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    running = Demo(tmp_path_factory.mktemp("data"))
+    running = Demo(AGENT, tmp_path_factory.mktemp("data"))
     running.start()
     with running.previewing(built):
         yield running

@@ -79,6 +79,66 @@ createRoot(document.getElementById("root")).render(
 """
 
 
+# Parts of a session, each in a component of its own that counts how often it renders; and what is sent for them.
+PARTS = """
+import { StrictMode, useRef, useState } from "react";
+import { createRoot } from "react-dom/client";
+import { connect } from "holdfast";
+import { HoldfastProvider, useInterrupts, useSession } from "holdfast/react";
+
+const given = new URLSearchParams(location.hash.slice(1));
+const id = given.get("session");
+window.sent = [];
+class Listened extends WebSocket {
+  send(frame) {
+    window.sent.push(JSON.parse(frame).type);
+    super.send(frame);
+  }
+}
+const client = connect({ url: location.origin, token: given.get("token"), WebSocket: Listened });
+
+const Counted = ({ name, shown }) => {
+  const renders = useRef(0);
+  renders.current++;
+  return <output aria-label={name} data-renders={renders.current}>{shown}</output>;
+};
+const words = ({ messages }) => messages.flatMap(({ parts }) => parts.map(({ text }) => text)).join("");
+const Whole = () => <Counted name="whole" shown={words(useSession(id))} />;
+const status = ({ turn }) => turn?.status;
+const Selected = () => <Counted name="selected" shown={useSession(id, status)} />;
+const Inline = () => <Counted name="inline" shown={useSession(id, ({ turn }) => turn?.status)} />;
+const Filtered = () => {
+  const cards = useInterrupts(id, ({ kind, decision }) => kind === "approval" && !decision);
+  return <Counted name="filtered" shown={cards.map(({ toolName }) => toolName).join()} />;
+};
+const Parts = () => (
+  <>
+    <Whole />
+    <Selected />
+    <Inline />
+    <Filtered />
+  </>
+);
+const Page = () => {
+  const [isThere, set] = useState(true);
+  return (
+    <>
+      <button onClick={() => set(!isThere)}>{isThere ? "Take away" : "Put back"}</button>
+      {isThere && <Parts />}
+    </>
+  );
+};
+
+createRoot(document.getElementById("root")).render(
+  <StrictMode>
+    <HoldfastProvider client={client}>
+      <Page />
+    </HoldfastProvider>
+  </StrictMode>,
+);
+"""
+
+
 def node(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
     environ = os.environ | {"PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"} | (env or {})
     done = subprocess.run(command, cwd=cwd, env=environ, capture_output=True, text=True, check=False, timeout=120)
@@ -102,13 +162,15 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     (folder / "src/server.jsx").write_text(SERVER_ENTRY)
     (folder / "src/tearing.jsx").write_text(TEARING)
     page = folder / "index.html"
-    (folder / "tearing.html").write_text(page.read_text().replace("main.jsx", "tearing.jsx"))
+    (folder / "src/parts.jsx").write_text(PARTS)
+    for name in ("tearing", "parts"):
+        (folder / f"{name}.html").write_text(page.read_text().replace("main.jsx", f"{name}.jsx"))
     # As in development: then React itself says what hooks do wrong, and any word on the console fails the test.
     vite, mode = INSTALLED / "vite/bin/vite.js", {"NODE_ENV": "development"}
     (folder / "inline.config.js").write_text(
         "import config from './vite.config.js';\n"
         "export default { ...config, ssr: { noExternal: true },"
-        " build: { rollupOptions: { input: ['index.html', 'tearing.html'] } } };\n"
+        " build: { rollupOptions: { input: ['index.html', 'tearing.html', 'parts.html'] } } };\n"
     )
     own = ("--mode", "development", "--config", "inline.config.js", "--logLevel", "error")
     node(NODE, vite, "build", *own, cwd=folder, env=mode)
@@ -227,3 +289,51 @@ def test_no_two_components_ever_show_different_moments(demo: Demo, device: Devic
     expect(other.get_by_role("status")).to_contain_text("live finished", timeout=PATIENCE_MS)
     assert other.evaluate("seen.texts.size") > before + 5
     assert other.evaluate("seen.torn") == 0
+
+
+def renders(page: Page, name: str) -> int:
+    return int(page.get_by_label(name).get_attribute("data-renders") or 0)
+
+
+def sent(page: Page, kind: str) -> int:
+    return page.evaluate("kind => window.sent.filter(each => each === kind).length", kind)
+
+
+def test_a_part_renders_only_when_it_changes_in_strict_mode_too(demo: Demo, device: Device) -> None:
+    desktop = device(f"{demo.address}#{demo.fragment}")
+    parts = device(begin(desktop, "hello there").replace("/#", "/parts.html#"))
+    for name in ("selected", "inline"):
+        expect(parts.get_by_label(name)).to_have_text("finished", timeout=PATIENCE_MS)
+    before = {name: renders(parts, name) for name in ("whole", "selected", "inline", "filtered")}
+    say(desktop, "What can you do?")
+    expect(desktop.locator("p.assistant")).to_have_count(2)
+    expect(desktop.get_by_role("status")).to_contain_text("finished", timeout=PATIENCE_MS)
+    expect(parts.get_by_label("selected")).to_have_text("finished", timeout=PATIENCE_MS)
+    expect(parts.get_by_label("whole")).to_contain_text(desktop.locator("p.assistant").last.inner_text()[:30])
+    more = {name: renders(parts, name) - count for name, count in before.items()}
+    assert more["whole"] > 10
+    assert more["filtered"] == 0
+    assert more["selected"] <= 8  # queued, running, finished: each twice, as StrictMode has it
+    assert more["inline"] <= 8  # though its function is another each time
+    say(desktop, "refund C-77")
+    expect(parts.get_by_label("filtered")).to_have_text("refund", timeout=PATIENCE_MS)
+    answer(desktop, "Deny")
+    expect(parts.get_by_label("filtered")).to_have_text("", timeout=PATIENCE_MS)
+    assert renders(parts, "filtered") - before["filtered"] <= 8
+    assert sent(parts, "attach") == 1  # for four components, each mounted twice
+
+
+def test_a_session_that_nothing_shows_any_more_is_left(demo: Demo, device: Device) -> None:
+    desktop = device(f"{demo.address}#{demo.fragment}")
+    parts = device(begin(desktop, "hello there").replace("/#", "/parts.html#"))
+    expect(desktop.get_by_role("status")).to_contain_text("2 devices")
+    parts.get_by_role("button", name="Take away").click()
+    parts.get_by_role("button", name="Put back").click()  # at once: it is followed all the time
+    expect(parts.get_by_label("selected")).to_have_text("finished")
+    assert (sent(parts, "attach"), sent(parts, "detach")) == (1, 0)
+    parts.get_by_role("button", name="Take away").click()
+    expect(desktop.get_by_role("status")).to_contain_text("1 devices", timeout=PATIENCE_MS)
+    assert sent(parts, "detach") == 1
+    parts.get_by_role("button", name="Put back").click()
+    expect(parts.get_by_label("whole")).to_contain_text("hello there", timeout=PATIENCE_MS)
+    assert sent(parts, "attach") == 2

@@ -151,7 +151,7 @@ def test_a_tool_of_the_page_runs_once(opened: Open) -> None:
 
 
 def test_a_page_that_is_loaded_anew_goes_on_with_what_streams(devices: Devices, desk: Desk) -> None:
-    alice = devices.open(desk, "alice", "copilot-reload", "counter")
+    alice = devices.open(desk, "alice", "copilot-reload", "numbers")
     say(alice, "1000")
     shows(alice, " 30 ")
     alice.reload()

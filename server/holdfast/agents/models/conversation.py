@@ -30,18 +30,11 @@ from pydantic_ai.messages import (
     VideoUrl,
 )
 
+from holdfast.agents.outcomes import NOT_DONE, denied, not_done
 from holdfast.core.messages import Message, Part, speaker
 from holdfast.runtime.results import Result
 
 ToolOutcome = Literal["success", "failed", "denied", "interrupted"]
-
-_NOT_DONE = "It was not carried out, and nobody said yes or no."
-_ENDED: dict[str, str] = {
-    "expired": "Nobody answered in time. It was not carried out. That is neither a yes nor a no.",
-    "cancelled": "It was cancelled and not carried out. That is neither a yes nor a no.",
-    "withdrawn": "It was taken back and not carried out. That is neither a yes nor a no.",
-    "superseded": "A newer message superseded it. It was not carried out. That is neither a yes nor a no.",
-}
 
 
 def asked(message: Message) -> UserPromptPart:
@@ -84,12 +77,11 @@ def outcome(name: str, call_id: str, result: Result[Any]) -> ToolReturnPart:
                 value = {"result": value, "note": "A human changed the arguments first.", "arguments": result.input}
             return ToolReturnPart(name, value, call_id)
         case "denied":
-            return _returned(name, call_id, _denied(result.reason), "denied")
+            return _returned(name, call_id, denied(result.reason), "denied")
         case "failed":
             return _returned(name, call_id, f"It failed: {result.reason}", "failed")
         case _:
-            reason = f" Reason: {result.reason}" if result.reason else ""
-            return _returned(name, call_id, _ENDED[result.status] + reason, "interrupted")
+            return _returned(name, call_id, not_done(result), "interrupted")
 
 
 def refused(name: str, call_id: str, error: str) -> ToolReturnPart:
@@ -168,15 +160,11 @@ def _former(name: str, part: Part) -> ToolReturnPart:
         case "output-error":
             return _returned(name, call_id, f"It failed: {part.get('errorText')}", "failed")
         case "output-denied":
-            return _returned(name, call_id, _denied(approval.get("reason")), "denied")
+            return _returned(name, call_id, denied(approval.get("reason")), "denied")
         case "approval-responded" if approval.get("approved") is False:
-            return _returned(name, call_id, _denied(approval.get("reason")), "denied")
+            return _returned(name, call_id, denied(approval.get("reason")), "denied")
         case _:
-            return _returned(name, call_id, _NOT_DONE, "interrupted")
-
-
-def _denied(reason: str | None) -> str:
-    return f"Denied, and not carried out. Reason: {reason}" if reason else "Denied, and not carried out."
+            return _returned(name, call_id, NOT_DONE, "interrupted")
 
 
 def _returned(name: str, call_id: str, words: str, how: ToolOutcome) -> ToolReturnPart:

@@ -28,6 +28,7 @@ from pydantic_core import to_jsonable_python
 from holdfast.agents.foreign.driving import Pieces, Stretch, drive
 from holdfast.agents.foreign.pending import Answer, Asks, Ended, Pending, checked
 from holdfast.agents.models import conversation
+from holdfast.agents.outcomes import not_done
 from holdfast.agents.pydantic_agents.recording import GOVERNED, Recording
 from holdfast.runtime.deciding import Reply
 from holdfast.runtime.results import Result
@@ -172,7 +173,7 @@ def results_of(answers: Sequence[Answer]) -> DeferredToolResults:
     for answer in answers:
         pending, result = answer.pending, answer.result
         if pending.kind == "approval":
-            results.approvals[pending.id] = _decision(pending, result)
+            results.approvals[pending.id] = _decision(result)
         else:
             results.calls[pending.id] = _words(pending, result)
         if result.decision is not None:
@@ -180,10 +181,10 @@ def results_of(answers: Sequence[Answer]) -> DeferredToolResults:
     return results
 
 
-def _decision(pending: Pending, result: Result[Any]) -> ToolApproved | ToolDenied:
+def _decision(result: Result[Any]) -> ToolApproved | ToolDenied:
     if result.ok:
         return ToolApproved(override_args=result.input if result.edited else None)
-    return ToolDenied(str(conversation.outcome(pending.name, pending.id, result).content))
+    return ToolDenied(not_done(result))
 
 
 def _words(pending: Pending, result: Result[Any]) -> Any:

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import Commit, Writer
 from holdfast.core.decisions import in_doubt_approvers
-from holdfast.core.errors import LimitReached
+from holdfast.core.errors import BadInput, LimitReached, ReplayDiverged
 from holdfast.core.interrupts import Decision
 from holdfast.core.operations import Failure, Operation
 from holdfast.core.turns import TurnRecord
@@ -93,7 +93,7 @@ class Segment:
             StepFailed: it failed when it ran the first time.     Exception: whatever it raises now.
         """
         x = self._x
-        operation = self._operation(tool, call, input)
+        operation = await self._operation(tool, call, input)
         if operation.status == "done":
             return _outcome(operation)
         if ungoverned is not None and not operation.attempts and await self._governed(tool, input):
@@ -132,7 +132,7 @@ class Segment:
 
     async def begins(self, tool: str, call: str, input: Any) -> None:
         """Something begins whose result cannot be given from the record: it will not come again (see the top)."""
-        operation = self._operation(tool, call, input, LOST)
+        operation = await self._operation(tool, call, input, LOST)
         await self._may_begin()
         started = replace(operation, status="started", attempts=operation.attempts + 1)
         await self._x.guarded(self._begin(started, holds=True))
@@ -144,12 +144,15 @@ class Segment:
             return False
         return await self._governed(tool, input)
 
-    def _operation(self, tool: str, call: str, input: Any, marked: str = "") -> Operation:
+    async def _operation(self, tool: str, call: str, input: Any, marked: str = "") -> Operation:
         x, named = self._x, f"{tool}:{call}{marked}"
         key = x.journal.name("tool", named, self.key)
-        new = Operation(x.turn.id, key, "tool", "waiting", input_hash(input), input, place=self._place, call=call)
+        new = Operation(x.turn.id, key, "tool", "waiting", _digest(input), input, place=self._place, call=call)
         operation = x.journal.operations.get(key, new)
-        x.journal.same_arguments(operation, new.inputHash)
+        try:
+            x.journal.same_arguments(operation, new.inputHash)
+        except ReplayDiverged as error:
+            await x.give_up(error)
         return operation
 
     async def _governed(self, tool: str, input: Any) -> bool:
@@ -262,6 +265,14 @@ class Segment:
             "again, and may have them twice. Do they stand (then it fails here), or not (then it is done again)?"
         )
         return Question("in_doubt", self._name, message, {"calls": calls}, approvers=in_doubt_approvers())
+
+
+def _digest(input: Any) -> str | None:
+    """None: of arguments that have no canonical form, such as numbers that are too large for it."""
+    try:
+        return input_hash(input)
+    except BadInput:
+        return None
 
 
 def _may_run(decision: Decision) -> bool:

@@ -17,7 +17,7 @@ import { HoldfastError } from "./errors.js";
  * @property {string} [session] where it stands, if not in a session of its own
  * @property {string} [message]
  * @property {{roles?: string[], subjects?: string[], quorum?: number}} [approvers]
- * @property {string} [expires] "2 hours"
+ * @property {string} [expires] "2 hours", or an instant such as `date.toISOString()`
  * @property {"deny" | "approve" | "cancel" | "escalate"} [on_expiry]
  * @property {any[]} [escalate]
  * @property {any} [metadata]

@@ -105,6 +105,11 @@ async def test_a_gate_in_a_session_does_not_touch_what_runs_there(scene: Scene) 
         await gating.read(backend, ALICE, "deploy-42")
 
 
+async def test_it_is_open_until_an_instant(backend: Backend) -> None:
+    shown = (await ask(backend, expires="2100-01-01T00:00:00Z")).gate
+    assert shown.interrupt.expiresAt == 4_102_444_800_000
+
+
 async def test_it_expires_by_itself(backend: Backend) -> None:
     shown = (await ask(backend, expires="2 hours")).gate
     await Scene(backend, shown.session).advance(2 * 3_600_000 + 1)
@@ -223,6 +228,7 @@ async def test_who_may_only_ask_is_told_how_it_stands_by_asking(backend: Backend
         ({"metadata": {"x": "x" * 16 * 1024}}, BadInput),
         ({"expires": "soon"}, BadInput),
         ({"expires": "0 s"}, BadInput),
+        ({"expires": "2026-03-01T12:00:00"}, BadInput),
         ({"escalate": [RemindText("soon")]}, BadInput),
         ({"escalate": [RemindText("2 h"), RemindText("1 h")]}, BadInput),
     ],

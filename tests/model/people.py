@@ -12,6 +12,7 @@ from tests.model.ground import EXPIRES_MS, SESSION, Deed, Ground, actors, places
 from holdfast.core import claiming, decisions, gates, voting
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Voted
+from holdfast.core.durations import Expiry
 from holdfast.core.errors import BadInput, Conflict
 from holdfast.core.gates import Asked
 from holdfast.core.identity import By, Principal
@@ -84,8 +85,8 @@ class People(Ground):
         """Perhaps for one that is there: then nothing is to be done."""
         self.did["gate"] += 1
         ref, approvers = self.new_ref(), TWO_OF_THEM if votes else None
-        expires_ms = EXPIRES_MS if expires else None
-        asked = Asked(f"g{which % GATES}", SESSION, "deploy", approvers=approvers, expires_ms=expires_ms)
+        expiry = Expiry(EXPIRES_MS) if expires else None
+        asked = Asked(f"g{which % GATES}", SESSION, "deploy", approvers=approvers, expires=expiry)
         if any(turn.id == asked.turn for turn in self.model.turns):
             return
         commit = gates.opening(self.model.session, Principal(device), asked, self.now_ms(), "test", ref)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -83,13 +84,15 @@ class Gate:
         *,
         message: str | None = None,
         approvers: Approvers | None = None,
-        expires: str | None = None,
+        expires: str | datetime | None = None,
         on_expiry: OnExpiry = "deny",
         escalate: Ladder = (),
         metadata: dict[str, Any] | None = None,
         ref: str | None = None,
     ) -> GateShown:
         """Ask people to let `name` pass, with exactly this `payload`. Asked again, it is the same gate.
+
+        `expires` says how long it is open ("2 hours"), or until when.
 
         Cancelling leaves the outcome unknown: ask again.
 
@@ -106,7 +109,7 @@ class Gate:
             self._in,
             message,
             approvers,
-            expires,
+            _written(expires),
             on_expiry,
             metadata,
             [text_of(rung) for rung in escalate],
@@ -167,3 +170,7 @@ class Gate:
                 return await self.read()
             except Unavailable:
                 await asyncio.sleep(random.uniform(0, RETRY_S))
+
+
+def _written(expires: str | datetime | None) -> str | None:
+    return expires.isoformat() if isinstance(expires, datetime) else expires

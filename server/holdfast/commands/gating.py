@@ -14,7 +14,7 @@ from holdfast.commands.backend import Backend
 from holdfast.commands.replies import stored_ok
 from holdfast.core import deputies, gates, ids
 from holdfast.core.commit import Commit
-from holdfast.core.durations import milliseconds
+from holdfast.core.durations import Expiry, expiry
 from holdfast.core.errors import AlreadyExists, BadInput, NotFound
 from holdfast.core.gates import Asked
 from holdfast.core.identity import Principal, check
@@ -136,7 +136,7 @@ def _asked(principal: Principal, frame: Gate) -> Asked:
         name=frame.name,
         payload=frame.payload,
         message=frame.message,
-        expires_ms=_expires_ms(frame.expires),
+        expires=_expiry(frame.expires),
         on_expiry=frame.on_expiry,
         approvers=frame.approvers,
         metadata=frame.metadata,
@@ -156,9 +156,9 @@ def _session_of(principal: Principal, gate: str, session: str | None) -> str:
     return ids.gate_session_id(principal.subject, gate) if session is None else ids.check_session_id(session)
 
 
-def _expires_ms(expires: str | None) -> int | None:
+def _expiry(expires: str | None) -> Expiry | None:
     try:
-        return None if expires is None else milliseconds(expires)
+        return None if expires is None else expiry(expires)
     except ValueError as error:
         raise BadInput(f"expires: {error}.") from None
 

@@ -45,7 +45,7 @@ def opening(
     if len(turn.open) >= OPEN_MAX:
         raise LimitReached(f"A turn has at most {OPEN_MAX} open interrupts.", limit=OPEN_MAX)
     _check_askable(shown)
-    shown = _with_requester(turn, shown)
+    shown = _in_time(_with_requester(turn, shown))
     escalation.check(shown)
     commit = Commit(
         turn.session,
@@ -105,6 +105,12 @@ def _with_requester(turn: TurnRecord, shown: Interrupt) -> Interrupt:
     if shown.approvers.quorum > 1 and shown.kind not in VOTED_ON:
         raise BadInput(f"A quorum can approve or deny; it cannot answer a {shown.kind}.", kind=shown.kind)
     return replace(shown, requester=turn.requester.subject) if shown.approvers.not_requester else shown
+
+
+def _in_time(shown: Interrupt) -> Interrupt:
+    """What is over before anybody could see it is denied: no silence of people is a yes to it, and no rung has time."""
+    over = shown.expiresAt is not None and shown.expiresAt <= shown.openedAt
+    return replace(shown, onExpiry="deny") if over and shown.onExpiry in ("approve", "escalate") else shown
 
 
 def sleeping(turn: TurnRecord, writer: Writer, operation: Operation) -> Commit:

@@ -1,9 +1,14 @@
-"""Durations as authors write them: "7 days", "90 s", or a timedelta. Bare numbers are refused: of what?"""
+"""Durations as authors write them: "7 days", "90 s", or a timedelta. Bare numbers are refused: of what?
+
+What ends may say when instead: a datetime, or in text an instant of ISO 8601.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+
+import msgspec
 
 UNITS_MS = {
     "ms": 1,
@@ -18,7 +23,43 @@ LONGEST_MS = 2**53  # beyond it a number of milliseconds is not exact
 
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*,?")
 
+_BEGINS_WITH_A_DATE = re.compile(r"\s*\d{4}-\d")
+
 Duration = str | timedelta
+#: How long something stays open, or until when.
+Expires = Duration | datetime
+
+
+class Expiry(msgspec.Struct, frozen=True):
+    """When something ends: so long after it was opened, or at an instant. One of the two."""
+
+    length_ms: int | None = None
+    at_ms: int | None = None
+
+    def ends_ms(self, opened_ms: int) -> int:
+        """The end of what is opened now; never before that."""
+        if self.at_ms is not None:
+            return max(opened_ms, self.at_ms)
+        return opened_ms + (self.length_ms or 0)
+
+
+def expiry(written: Expires) -> Expiry:
+    """How long, or until when, as authors and devices write it.
+
+    Raises:
+        ValueError: it is no duration, or an instant without a time zone.
+    """
+    if isinstance(written, datetime):
+        return Expiry(at_ms=instant_ms(written))
+    if isinstance(written, str) and _BEGINS_WITH_A_DATE.match(written):
+        try:
+            instant = datetime.fromisoformat(written.strip())
+        except ValueError:
+            raise ValueError(f"{written[:40]!r} is no instant: write '2026-03-01T12:00:00Z'") from None
+        if instant.tzinfo is None:
+            raise ValueError(f"{written[:40]!r} has no time zone: write '2026-03-01T12:00:00Z'")
+        return Expiry(at_ms=instant_ms(instant))
+    return Expiry(milliseconds(written))
 
 
 def milliseconds(duration: Duration) -> int:

@@ -17,6 +17,7 @@ from holdfast.core import asking, ids, turns
 from holdfast.core.audit import AuditEntry
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import Commit
+from holdfast.core.durations import Expiry
 from holdfast.core.errors import GateReused, LimitReached
 from holdfast.core.events import SessionCreated, TurnFinished, TurnStarted, TurnWaiting
 from holdfast.core.identity import Principal
@@ -37,7 +38,7 @@ class Asked(msgspec.Struct, frozen=True):
     name: str
     payload: Any = None
     message: str | None = None
-    expires_ms: int | None = None
+    expires: Expiry | None = None
     on_expiry: OnExpiry = "deny"
     approvers: Approvers | None = None
     metadata: dict[str, Any] | None = None
@@ -174,7 +175,7 @@ def _shown(asked: Asked, now_ms: int) -> Interrupt:
         input=asked.payload,
         inputHash=input_hash(asked.payload),
         openedAt=now_ms,
-        expiresAt=None if asked.expires_ms is None else now_ms + asked.expires_ms,
+        expiresAt=None if asked.expires is None else asked.expires.ends_ms(now_ms),
         onExpiry=asked.on_expiry,
         approvers=asked.approvers,
         metadata=asked.metadata,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from holdfast.core.durations import Duration
+from holdfast.core.durations import Expires
 from holdfast.core.interrupts import Approvers, OnExpiry
 from holdfast.core.ladders import Ladder
 from holdfast.runtime.execution import Execution
@@ -83,7 +83,7 @@ def agent_tool(
     aloud: bool = False,
     history: bool = False,
     approval: Asks = None,
-    expires: Duration | None = None,
+    expires: Expires | None = None,
     on_expiry: OnExpiry = "deny",
     approvers: str | list[str] | Approvers | None = None,
     escalate: Ladder = (),

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from holdfast.core import asking, ids
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import Commit, Writer
-from holdfast.core.durations import Duration, milliseconds
+from holdfast.core.durations import Expires, Expiry, expiry
 from holdfast.core.interrupts import REASONS, Approvers, Decision, Interrupt, Kind, OnExpiry
 from holdfast.core.ladders import HandOver, Remind, checked, rungs
 from holdfast.core.operations import Operation, OperationKind
@@ -32,7 +32,7 @@ class Question(msgspec.Struct, frozen=True):
     input: Any = None
     schema: dict[str, Any] | None = None
     url: str | None = None
-    expires_ms: int | None = None
+    expires: Expiry | None = None
     on_expiry: OnExpiry = "deny"
     approvers: Approvers | None = None
     escalate: tuple[Remind | HandOver, ...] = ()
@@ -47,12 +47,12 @@ class Question(msgspec.Struct, frozen=True):
 def rules(options: dict[str, Any]) -> dict[str, Any]:
     """`expires=`, `on_expiry=`, `approvers=`, `escalate=` and `metadata=` of a question, as its fields."""
     given = dict(options)
-    expires: Duration | None = given.pop("expires", None)
+    expires: Expires | None = given.pop("expires", None)
     approvers = given.pop("approvers", None)
     ladder = checked(given.pop("escalate", ()))
     return {
         **given,
-        "expires_ms": None if expires is None else milliseconds(expires),
+        "expires": None if expires is None else expiry(expires),
         "approvers": None if approvers is None else named_approvers(approvers),
         "escalate": ladder,
     }
@@ -140,7 +140,7 @@ def shown_of(x: Execution, question: Question, operation: Operation, name: str) 
         inputHash=input_hash(question.input),
         responseSchema=question.schema,
         openedAt=now_ms,
-        expiresAt=None if question.expires_ms is None else now_ms + question.expires_ms,
+        expiresAt=None if question.expires is None else question.expires.ends_ms(now_ms),
         onExpiry=question.on_expiry,
         approvers=question.approvers,
         editable=question.editable,

@@ -213,12 +213,12 @@ class ToolCall:
     def _for_people(self, question: Question, operation: Operation) -> Question:
         rules, judged = self.tool.rules, operation.judged
         policies = self.x.environment.policies.current()
-        expires_ms, on_expiry = judging.waiting_rules(policies, self.tool)
+        expires, on_expiry = judging.waiting_rules(policies, self.tool)
         return replace(
             question,
             message=judging.asks(judged) or question.message,
             schema=self.tool.signature.input_schema if rules.editable else None,
-            expires_ms=expires_ms,
+            expires=expires,
             on_expiry=on_expiry,
             approvers=rules.approvers,
             escalate=judging.ladder(policies, self.tool),
@@ -234,7 +234,7 @@ class ToolCall:
         return replace(
             question,
             schema=self.tool.signature.output_schema,
-            expires_ms=rules.expires_ms,
+            expires=rules.expires,
             on_expiry=rules.on_expiry,
             approvers=rules.approvers if operation.passed is None else None,
             escalate=rules.escalate if operation.passed is None else (),

@@ -14,6 +14,7 @@ from holdfast.core.approval import Approval, checked
 from holdfast.core.audit import AuditEntry
 from holdfast.core.budgets import Charge, Overrun, charges, overruns
 from holdfast.core.canonical import input_hash
+from holdfast.core.durations import Expiry
 from holdfast.core.grants import covering
 from holdfast.core.identity import By
 from holdfast.core.interrupts import Decision, OnExpiry
@@ -202,12 +203,12 @@ def _by(judged: Judged) -> By:
     return By("policy", judged.grant or judged.rule or "")
 
 
-def waiting_rules(policies: list[Policy], tool: Tool[..., Any]) -> tuple[int | None, OnExpiry]:
+def waiting_rules(policies: list[Policy], tool: Tool[..., Any]) -> tuple[Expiry | None, OnExpiry]:
     """How long an approval stays open and what happens then: as the tool says, else the policy."""
     policy = waiting(policies)
-    if tool.rules.expires_ms is not None or policy is None:
-        return tool.rules.expires_ms, tool.rules.on_expiry
-    return policy.expires_ms, policy.on_expiry
+    if tool.rules.expires is not None or policy is None:
+        return tool.rules.expires, tool.rules.on_expiry
+    return None if policy.expires_ms is None else Expiry(policy.expires_ms), policy.on_expiry
 
 
 def ladder(policies: list[Policy], tool: Tool[..., Any]) -> tuple[Remind | HandOver, ...]:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from holdfast.core.approval import Approval
-from holdfast.core.durations import Duration, milliseconds
+from holdfast.core.durations import Duration, Expires, Expiry, expiry, milliseconds
 from holdfast.core.interrupts import Approvers, OnExpiry
 from holdfast.core.ladders import HandOver, Ladder, Remind, checked, roles_and_subjects
 from holdfast.core.manifests import ToolManifest
@@ -28,10 +28,10 @@ ToolKind = Literal["tool", "client_tool", "agent"]
 
 
 class ToolOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The rules of a tool. `timeout_ms` is of its execution; waiting for people is `expires_ms`."""
+    """The rules of a tool. `timeout_ms` is of its execution; waiting for people is `expires`."""
 
     approval: Any = None
-    expires_ms: int | None = None
+    expires: Expiry | None = None
     on_expiry: OnExpiry = "deny"
     approvers: Approvers | None = None
     escalate: tuple[Remind | HandOver, ...] = ()
@@ -68,7 +68,7 @@ class Tool(Generic[P, R]):
         self,
         *,
         approval: Asks | msgspec.UnsetType = msgspec.UNSET,
-        expires: Duration | None = None,
+        expires: Expires | None = None,
         on_expiry: OnExpiry | None = None,
         approvers: str | list[str] | Approvers | None = None,
         escalate: Ladder | None = None,
@@ -80,7 +80,7 @@ class Tool(Generic[P, R]):
         if approval is not msgspec.UNSET:
             changes["approval"] = approval
         if expires is not None:
-            changes["expires_ms"] = milliseconds(expires)
+            changes["expires"] = expiry(expires)
         if on_expiry is not None:
             changes["on_expiry"] = on_expiry
         if approvers is not None:
@@ -153,7 +153,7 @@ def tool(fn: Callable[P, R], /) -> Tool[P, R]: ...
 def tool(
     *,
     approval: Asks = None,
-    expires: Duration | None = None,
+    expires: Expires | None = None,
     on_expiry: OnExpiry = "deny",
     approvers: str | list[str] | Approvers | None = None,
     escalate: Ladder = (),
@@ -189,7 +189,7 @@ def client_tool(
     editable: bool = False,
     risk: str | None = None,
     grantable: bool = True,
-    expires: Duration | None = None,
+    expires: Expires | None = None,
     on_expiry: OnExpiry = "deny",
     approvers: str | list[str] | Approvers | None = None,
     auto_continue: bool = True,
@@ -215,10 +215,11 @@ def _make(kind: ToolKind, options: ToolOptions, name: str | None, fn: Any) -> An
 
 def options_of(rules: dict[str, Any]) -> ToolOptions:
     given = dict(rules)
-    for author, own in (("expires", "expires_ms"), ("timeout", "timeout_ms")):
-        if author in given:
-            value = given.pop(author)
-            given[own] = None if value is None else milliseconds(value)
+    if given.get("expires") is not None:
+        given["expires"] = expiry(given["expires"])
+    if "timeout" in given:
+        timeout = given.pop("timeout")
+        given["timeout_ms"] = None if timeout is None else milliseconds(timeout)
     if given.get("approvers") is not None:
         given["approvers"] = named_approvers(given["approvers"])
     given["escalate"] = checked(given.get("escalate", ()))

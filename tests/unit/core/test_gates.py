@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from holdfast.core import decisions, gates, ids
 from holdfast.core.decisions import Answer, Won
+from holdfast.core.durations import Expiry
 from holdfast.core.errors import BadInput, GateReused, LimitReached
 from holdfast.core.events import (
     InterruptClosed,
@@ -41,7 +42,7 @@ def opened(one: Asked | None = None) -> tuple[SessionRecord, TurnRecord, Interru
 
 
 def test_opening_puts_it_before_people_and_nobody_runs_it() -> None:
-    session, turn, record, commit = opened(asked(expires_ms=1_000))
+    session, turn, record, commit = opened(asked(expires=Expiry(1_000)))
     assert (turn.status, turn.external, turn.open, turn.agent) == ("waiting", True, (record.id,), "")
     assert (session.gates, session.active, session.queue) == ((turn.id,), None, ())
     assert [type(event) for event in commit.events] == [SessionCreated, TurnStarted, InterruptOpened, TurnWaiting]
@@ -77,7 +78,7 @@ def test_its_decision_ends_its_turn_in_the_same_commit() -> None:
     ("other", "differs"),
     [
         ({}, []),
-        ({"message": "please", "metadata": {"a": 1}, "expires_ms": 7}, []),
+        ({"message": "please", "metadata": {"a": 1}, "expires": Expiry(7)}, []),
         ({"payload": {"to": "test"}}, ["payload"]),
         ({"payload": None, "name": "drop"}, ["name", "payload"]),
         ({"approvers": Approvers(roles=("ops",))}, ["approvers"]),

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, cast
 
 import msgspec
 
-from holdfast.core.durations import Duration
+from holdfast.core.durations import Expires
 from holdfast.core.errors import BadInput
 from holdfast.core.interrupts import Approvers, OnExpiry
 from holdfast.core.ladders import Ladder
@@ -29,7 +29,7 @@ ANYTHING = {"type": "object"}  # the schema of arguments of which nobody says mo
 class AskRules(TypedDict, total=False):
     """How people are asked about one tool, or under one name: as in `@tool(…)`."""
 
-    expires: Duration | None
+    expires: Expires | None
     on_expiry: OnExpiry
     approvers: str | list[str] | Approvers | None
     escalate: Ladder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from holdfast.core.durations import milliseconds
+from holdfast.core.durations import expiry
 from holdfast.core.errors import BadInput
 from holdfast.core.ladders import checked
 from holdfast.core.manifests import AgentManifest, ToolManifest, ToolRules
@@ -54,7 +54,7 @@ def _tool(manifest: ToolManifest) -> Tool[..., Any]:
 def _options(rules: ToolRules) -> ToolOptions:
     return ToolOptions(
         approval=rules.approval,
-        expires_ms=None if rules.expires is None else milliseconds(rules.expires),
+        expires=None if rules.expires is None else expiry(rules.expires),
         on_expiry=rules.onExpiry,
         approvers=rules.approvers,
         escalate=checked([written.rung for written in rules.escalate]),

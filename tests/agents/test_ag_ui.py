@@ -298,6 +298,37 @@ async def test_a_run_in_which_it_made_calls_is_repeated_only_if_an_operator_says
         assert await session.text() == "Paid."
 
 
+async def test_a_run_that_was_to_make_an_approved_call_is_repeated_only_if_an_operator_says_so(store_url: str) -> None:
+    ask = {"id": "1", "reason": "tool_call", "toolCallId": "c1"}
+    replies = [Reply([BEGIN, *call("pay", "{}"), waits(ask)]), Reply([BEGIN], then="hold"), Reply([BEGIN, END])]
+    async with provider(*replies) as at, harness(app_of(at.url), url=store_url) as h:
+        session = await h.start("theirs", message="Pay")
+        await session.approve(await session.wait_interrupt())
+        await at.holding.wait()
+        await h.kill_worker()
+        doubt = await session.wait_interrupt(kind="in_doubt")
+        assert len(at.requests) == 2
+        await session.answer(doubt, {"ran": False}, by="olga", roles=("operator",))
+        assert (await session.wait_finished()).end == "completed"
+    assert at.requests[1].body["resume"] == at.requests[2].body["resume"]
+    assert at.requests[1].body["runId"] == at.requests[2].body["runId"]
+
+
+async def test_a_call_that_nobody_is_asked_about_has_its_result_after_the_pause(store_url: str) -> None:
+    made = [*call("pay", "{}"), *call("look", "{}", "c2")]
+    result = {"type": "TOOL_CALL_RESULT", "messageId": "r", "content": "found"}
+    replies = [
+        Reply([BEGIN, *made, waits({"id": "1", "reason": "tool_call", "toolCallId": "c1"})]),
+        Reply([BEGIN, {**result, "toolCallId": "c2"}, {**result, "toolCallId": "c1"}, END]),
+    ]
+    async with provider(*replies) as at, harness(app_of(at.url), url=store_url) as h:
+        session = await h.start("theirs", message="Pay")
+        await session.approve(await session.wait_interrupt())
+        await session.wait_finished()
+        shown = {part["type"]: part["state"] for part in await parts(session) if part["type"].startswith("tool-")}
+    assert shown == {"tool-pay": "output-available", "tool-look": "output-available"}
+
+
 async def test_a_run_that_only_spoke_is_repeated_after_a_crash(store_url: str) -> None:
     replies = [Reply([BEGIN, *said("Hel")], then="hold"), Reply([BEGIN, *said("Hello."), END])]
     async with provider(*replies) as at, harness(app_of(at.url), url=store_url) as h:

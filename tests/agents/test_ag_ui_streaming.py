@@ -75,8 +75,10 @@ def test_what_users_and_systems_say_is_kept_and_not_shown() -> None:
     assert streaming.messages == [{"id": "s", "role": "system", "content": "Be kind."}]
 
 
-def test_a_text_that_is_left_open_ends_with_its_run() -> None:
-    assert folded(chunks([start("a"), content("a", "A"), END]))[0]["state"] == "done"
+def test_what_is_left_open_ends_with_its_run() -> None:
+    call = {"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "look"}
+    text, made = folded(chunks([start("a"), content("a", "A"), call, END]))
+    assert (text["state"], made["state"], made["input"]) == ("done", "input-available", {})
 
 
 def test_a_result_is_an_object_where_it_is_one() -> None:

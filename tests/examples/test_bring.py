@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from agents import set_default_openai_client, set_tracing_disabled
 from openai import AsyncOpenAI
+from tests.agents.graphs import RuledModel
 from tests.agents.provider import Reply, openai, openai_call, openai_text, provider
 
 from holdfast.runtime.loading import load_app
@@ -44,3 +46,27 @@ async def test_its_refund_is_for_finance_and_our_location_for_a_device(
     assert (ended.end, ended.result) == ("completed", "Done.")
     assert shown["tool-location"] == "Bern"
     assert shown["tool-refund"] == "5.0 paid back for A-17"
+
+
+async def test_a_graph(store_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CHECKPOINTS", str(tmp_path / "checkpoints.db"))
+    app = load_app(f"{EXAMPLES / 'with_langgraph'}.py:app")
+    agent: Any = next(iter(app.agents.values())).function
+    monkeypatch.setitem(agent.graph.__globals__, "model", RuledModel(folder=str(tmp_path)))
+    async with harness(app, url=store_url) as h:
+        session = await h.start("support", message="refund A-17 200")
+        await session.approve(await session.wait_interrupt())
+        assert (await session.wait_finished()).result == "refund: 200.00 paid back for A-17."
+
+
+async def test_a_generator_of_chunks(store_url: str) -> None:
+    async with harness(load_app(f"{EXAMPLES / 'with_chunks'}.py:app"), url=store_url) as h:
+        session = await h.start("support", message="A-17 200")
+        await session.approve(await session.wait_interrupt())
+        await session.wait_finished()
+        assert await session.text() == "Let me see. Done: 200.0 paid back for A-17."
+        await session.send("B-3 50")
+        ask = await session.wait_interrupt()
+        await session.deny(ask, reason="too late")
+        await session.wait_turn("finished")
+        assert (await session.text()).endswith("Not refunded: too late.")

@@ -8,17 +8,20 @@ from holdfast.core.durations import Duration, milliseconds
 from holdfast.core.errors import Unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from holdfast.agents.ag_ui.agent import AgUiAgent, Headers
+    from holdfast.agents.chunks import ChunkAgent, Chunks
     from holdfast.agents.foreign.pending import Asks
+    from holdfast.agents.langgraph.agent import Graph, LangGraphAgent
     from holdfast.agents.models.agent import Instructions, ModelAgent
     from holdfast.agents.models.spending import Prices
     from holdfast.agents.openai_agents.adapter import OpenAIAgent
     from holdfast.agents.pydantic_agents.adapter import PydanticAgent
+    from holdfast.runtime.results import Result
     from holdfast.runtime.turn import Turn
 
-__all__ = ["Prices", "agui", "from_openai_agents", "from_pydantic_ai", "llm"]
+__all__ = ["Prices", "agui", "from_chunks", "from_langgraph", "from_openai_agents", "from_pydantic_ai", "llm"]
 
 
 def llm(
@@ -154,6 +157,65 @@ def from_openai_agents(
     except ModuleNotFoundError as error:
         raise _missing("openai-agents", error) from error
     return OpenAIAgent(agent, context, asks or {}, max_turns, run_config)
+
+
+def from_langgraph(
+    graph: Graph | Callable[[Turn], Graph | Awaitable[Graph]],
+    *,
+    input: Callable[[Turn], Any] | None = None,
+    result: Callable[[Any], Any] | None = None,
+    resume: Callable[[Any, Result[Any]], Any] | None = None,
+    context: Callable[[Turn], Any] | None = None,
+    config: dict[str, Any] | None = None,
+    asks: Asks | None = None,
+    repeatable: bool = False,
+) -> LangGraphAgent:
+    """A graph of LangGraph, compiled with a checkpointer that lasts and that all workers share.
+
+    Args:
+        graph: the graph; or a function of the turn that gives it, for one that the app's lifespan has made.
+        input: what the graph is given; without it `{"messages": […]}`, or the turn's input.
+        result: of the graph's values, the turn's result; without it the last text, or the values.
+        resume: what an interrupt is resumed with, from its value and what came of it; without it see the how-to.
+        context: the graph's run-time context.
+        config: of LangChain's RunnableConfig: `recursion_limit`, `tags`, `configurable` …
+        asks: how people are asked, by the tool's name, "question", "form" or "interrupt"; "*" is for all others.
+        repeatable: a node in which a worker died may be run again: its tools do no harm, or run through
+            `holdfast.agents.langgraph.once`. Otherwise an operator is asked first, if calls were under way.
+
+    Raises:
+        Unusable: the extra `holdfast[langgraph]` is not installed, or the graph has no checkpointer.
+    """
+    try:
+        from holdfast.agents.langgraph.agent import LangGraphAgent
+    except ModuleNotFoundError as error:
+        raise _missing("langgraph", error) from error
+    return LangGraphAgent(
+        graph,
+        input=input,
+        result=result,
+        resume=resume,
+        context=context,
+        config=config,
+        asks=asks or {},
+        repeatable=repeatable,
+    )
+
+
+def from_chunks(chunks: Chunks, *, asks: Asks | None = None) -> ChunkAgent:
+    """An async generator of the AI SDK's UI message chunks (or plain texts), as what serves `useChat` would stream.
+
+    It is called with the turn and the conversation, as UIMessages, the last of them the user's. When it has ended and
+    asked for approvals, or left calls without outputs, it is called again with the answers: the last message is its
+    own then, with parts in the states `approval-responded`, `output-available` …
+
+    Args:
+        chunks: the generator function. What it does is done again if a worker dies in the middle of it.
+        asks: how people are asked, by the tool's name; "*" is for all others.
+    """
+    from holdfast.agents.chunks import ChunkAgent
+
+    return ChunkAgent(chunks, asks or {})
 
 
 def _missing(extra: str, error: ModuleNotFoundError) -> Unusable:

@@ -1,7 +1,8 @@
-"""What becomes of a call, in words for an agent that made it. Only a yes reads as a yes."""
+"""What becomes of a call, in words for an agent that made it; and what it gave, as it is shown. Pure."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from holdfast.runtime.results import Result
@@ -13,6 +14,16 @@ _ENDED: dict[str, str] = {
     "withdrawn": "It was taken back and not carried out. That is neither a yes nor a no.",
     "superseded": "A newer message superseded it. It was not carried out. That is neither a yes nor a no.",
 }
+
+
+def read(content: str) -> Any:
+    """A result that was told as text: what is an object or a list in it is shown as one."""
+    if content[:1] not in ("{", "["):
+        return content
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content
 
 
 def denied(reason: str | None) -> str:

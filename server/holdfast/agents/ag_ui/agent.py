@@ -13,7 +13,7 @@ import msgspec
 
 from holdfast.agents.ag_ui import asking, conversation, running
 from holdfast.agents.ag_ui.posting import PrivateHeaders, Where
-from holdfast.agents.ag_ui.running import State
+from holdfast.agents.ag_ui.running import STATE, State
 from holdfast.agents.foreign.driving import Pieces, Stretch, drive
 from holdfast.agents.foreign.pending import Answer, Asks
 from holdfast.agents.outcomes import not_done
@@ -61,7 +61,8 @@ class _Runs:
             where=self._agent.where,
             headers=await self._headers(),
             input=given | ({"resume": resume} if resume else {}),
-            carried=[one.pending.call for one in answers if one.pending.call],
+            carried=[*last.unfinished, *(one.pending.call for one in answers if one.pending.call)],
+            permitted=[one.pending for one in answers if one.pending.kind == "approval" and one.result.ok],
             retries=self._agent.retries,
             idempotent=self._agent.idempotent,
         )
@@ -104,7 +105,8 @@ def _state(kept: list[State], history: list[Message]) -> Any:
     if changed:
         return changed[-1]
     parts = [part for message in reversed(history) for part in message.parts if part["type"] == "data-state"]
-    return parts[0].get("data") if parts else {}
+    shown: list[Any] = [part.get("data") for part in parts if part.get("id") == STATE]
+    return shown[0] if shown else {}
 
 
 def _offered(tool: Tool[..., Any]) -> dict[str, Any]:

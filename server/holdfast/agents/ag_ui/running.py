@@ -32,6 +32,7 @@ from holdfast.runtime.tools import Tool
 
 FIRST_PAUSE_S = 0.5  # doubles with each attempt
 LONGEST_PAUSE_S = 15.0
+STATE = "state"  # the id of the part that shows the shared state: a later one takes its place
 UNTOLD = "The agent did not say what it gave."
 MALFORMED = "It cannot be made: there is no such tool, or the arguments do not fit."
 RESULT_MAX = 50_000  # characters of the text that is also the turn's result; all of it is in the message
@@ -44,8 +45,10 @@ class Asked(msgspec.Struct, frozen=True):
     headers: PrivateHeaders
     #: As it is sent.
     input: dict[str, Any]
-    #: The calls that the run before left, and that this one may tell once more.
+    #: The calls that the runs before left, and that this one may tell once more.
     carried: list[str]
+    #: Calls that people have let pass: the agent makes them now.
+    permitted: list[Pending]
     retries: int
     #: The agent does a run only once, however often it is asked for by its id.
     idempotent: bool
@@ -62,6 +65,8 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Interrupts that want a bare `true` or `false`, and those whose time had passed when they came.
     bare: list[str] = []
     expired: list[str] = []
+    #: Calls that have no result yet, and that nobody is asked about.
+    unfinished: list[str] = []
 
 
 async def stream(stretch: Stretch, asked: Asked, before: list[dict[str, Any]]) -> Pieces:
@@ -71,6 +76,8 @@ async def stream(stretch: Stretch, asked: Asked, before: list[dict[str, Any]]) -
         AgentFailed: the agent cannot be reached, fails, or breaks the protocol.
     """
     yield {"type": "start-step"}
+    for one in asked.permitted if not asked.idempotent else ():
+        await stretch.begins_elsewhere(one.name, one.call or one.id, one.input)
     streaming = Streaming()
     for attempt in range(asked.retries + 1):
         streaming = Streaming(_ids(asked.input), asked.input["state"], asked.carried)
@@ -88,10 +95,10 @@ async def stream(stretch: Stretch, asked: Asked, before: list[dict[str, Any]]) -
             await _pause(error, attempt, asked.retries)
     tools = stretch.turn.tools
     ended = _ended(streaming, tools, before, asked.input["state"])
-    for chunk in _untold(streaming, ended, tools):
+    for chunk in _untold(ended, tools):
         yield chunk
     if ended.state.state is not None:
-        yield {"type": "data-state", "id": "state", "data": streaming.state}
+        yield {"type": "data-state", "id": STATE, "data": streaming.state}
     yield {"type": "finish-step"}
     yield Final(ended)
 
@@ -120,11 +127,7 @@ async def _note(stretch: Stretch, streaming: Streaming, event: Event, noted: set
     call = streaming.calls.get(event.tool_call_id)
     if call is not None and call.name not in stretch.turn.tools:
         noted.add(call.id)
-        await stretch.effect(call.name, call.id, call.args, _elsewhere)
-
-
-async def _elsewhere() -> None:
-    """It is the agent that does it."""
+        await stretch.begins_elsewhere(call.name, call.id, call.args)
 
 
 async def _pause(error: Exception, attempt: int, retries: int) -> None:
@@ -158,7 +161,10 @@ def _ended(
         whole=streaming.snapshot is not None,
         state=None if streaming.state == state_before else (streaming.state,),
     )
-    return Ended(kept, waits, finished.result if finished.result is not None else _said(streaming))
+    result = finished.result if finished.result is not None else _said(streaming)
+    waiting = {one.call for one in waits}
+    unfinished = [call.id for call in streaming.unanswered if call.id not in waiting] + [*streaming.waiting]
+    return Ended(replace(kept, unfinished=unfinished), waits, result, unfinished)
 
 
 def _interrupts(streaming: Streaming) -> tuple[list[Pending], State]:
@@ -189,17 +195,11 @@ def _given(call: Called) -> dict[str, Any]:
         return {"arguments": call.args}  # fits no tool: that is for the agent to mend, and put before no human
 
 
-def _untold(streaming: Streaming, ended: Ended, tools: Mapping[str, Tool[..., Any]]) -> list[Chunk]:
+def _untold(ended: Ended, tools: Mapping[str, Tool[..., Any]]) -> list[Chunk]:
     """Calls of which nothing more will be told: they must not look as if they still ran."""
-    waiting = {one.call for one in ended.pending if one.kind != "tool" or _fits(one, tools)}
-    left = [call.id for call in streaming.unanswered if call.id not in waiting]
-    if not ended.pending:
-        left += streaming.waiting
-    given = {one.call for one in ended.pending}
-    return [
-        {"type": "tool-output-error", "toolCallId": call, "errorText": MALFORMED if call in given else UNTOLD}
-        for call in left
-    ]
+    left = dict.fromkeys([] if ended.pending else ended.unfinished, UNTOLD)
+    left |= {str(one.call): MALFORMED for one in ended.pending if one.kind == "tool" and not _fits(one, tools)}
+    return [{"type": "tool-output-error", "toolCallId": call, "errorText": text} for call, text in left.items()]
 
 
 def _fits(pending: Pending, tools: Mapping[str, Tool[..., Any]]) -> bool:

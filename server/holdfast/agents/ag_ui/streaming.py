@@ -39,6 +39,7 @@ from ag_ui.core import (
 )
 
 from holdfast.agents.foreign.shown import AgentFailed, Chunk
+from holdfast.agents.outcomes import read
 
 CALLS_MAX = 200  # calls of one run: each is a part of the message, and may become a card
 
@@ -115,8 +116,7 @@ class Streaming:
             case RunStartedEvent():
                 self.started = event
             case RunFinishedEvent():
-                for message in [*self._texts]:
-                    yield from self._end("text", message)
+                yield from self._end_all()
                 self.finished = event
             case RunErrorEvent():
                 raise AgentFailed(f"{event.code}: {event.message}" if event.code else event.message)
@@ -205,6 +205,13 @@ class Streaming:
                 return kind == "call" and other in (None, own)
             case _:
                 return False
+
+    def _end_all(self) -> Iterator[Chunk]:
+        """The run is over: what it left open is all there is of it."""
+        for message in [*self._texts]:
+            yield from self._end("text", message)
+        for call in self.calls.values():
+            yield from self._made(call)
 
     def _end(self, kind: str, name: str) -> Iterator[Chunk]:
         if kind == "call":
@@ -312,18 +319,8 @@ def _output(told: ToolMessage) -> Chunk:
     if told.error is not None:
         return {"type": "tool-output-error", "toolCallId": told.tool_call_id, "errorText": told.error}
     content = told.content
-    value: Any = _read(content) if isinstance(content, str) else [_wire(part) for part in content]
+    value: Any = read(content) if isinstance(content, str) else [_wire(part) for part in content]
     return {"type": "tool-output-available", "toolCallId": told.tool_call_id, "output": value}
-
-
-def _read(content: str) -> Any:
-    """AG-UI has results as text; what is an object or a list in it is shown as one."""
-    if content[:1] not in ("{", "["):
-        return content
-    try:
-        return json.loads(content)
-    except ValueError:
-        return content
 
 
 def _wire(model: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from holdfast.agents.foreign.pending import Answer, Asks, Ended, asked, rules_for
 from holdfast.agents.foreign.shown import Carried, Chunk, Shown
+from holdfast.core.canonical import input_hash
 from holdfast.runtime.segments import Segment, Slot
 from holdfast.runtime.stepping import Final
 from holdfast.runtime.turn import Turn
@@ -67,6 +68,13 @@ class Stretch:
         """Whether a policy has a word to say about a call, so that the framework must stop for it."""
         return await self._segment.governed(tool, self._shown.call_id(call), input)
 
+    async def begins_elsewhere(self, tool: str, call: str, input: Any) -> None:
+        """As `begins`, for a call that may come again under its id with other arguments, because a model says anew
+        what it wants. Not for a tool that is said to be `idempotent`.
+        """
+        if not rules_for(tool, self._asks).get("idempotent", False):
+            await self.begins(tool, f"{call}/{input_hash(input)}", input)
+
     async def step(self, name: str, run: Callable[[], Awaitable[Any]]) -> Any:
         """Something without effects, kept for when the segment is done again. `run` gives JSON values."""
         return await self._segment.step(name, run)
@@ -90,14 +98,16 @@ async def drive(turn: Turn, name: str, framework: Framework, asks: Asks, *, repl
     """
     states: list[Any] = []
     answers: list[Answer] = []
+    left: dict[str, Carried] = {}
     while True:
-        carried = _carried(answers)
+        carried = left | _carried(answers)
         known = None if replays else [one.call for one in carried.values()]
         segment = turn.segment(name, _segment, turn, framework, carried, asks, list(states), answers, known=known)
         ended = msgspec.convert(await segment, Ended)
         if not ended.pending:
             return ended.result
         states.append(ended.state)
+        left = {call: Carried(own_id, settled=False) for call, own_id in ended.shown.items()}
         results = await turn.all(*(asked(turn, one, asks) for one in ended.pending))
         answers = [Answer(one, result) for one, result in zip(ended.pending, results, strict=True)]
 
@@ -125,7 +135,7 @@ async def _segment(
 
 def _by_our_ids(ended: Ended, shown: Shown) -> Ended:
     named = [one if one.call is None else replace(one, shown=shown.call_id(one.call)) for one in ended.pending]
-    return replace(ended, pending=named)
+    return replace(ended, pending=named, shown={call: shown.call_id(call) for call in ended.unfinished})
 
 
 def _carried(answers: Collection[Answer]) -> dict[str, Carried]:

@@ -91,6 +91,10 @@ class Ended(msgspec.Struct, frozen=True, omit_defaults=True):
     pending: list[Pending] = []
     #: Of the turn, if nothing is pending.
     result: Any = None
+    #: Other calls that are shown and have no output yet, by the framework's id: a later segment tells of them.
+    unfinished: list[str] = []
+    #: The ids that those have here, by the framework's; `drive` fills it in.
+    shown: dict[str, str] = {}
 
 
 def asked(turn: Turn, pending: Pending, asks: Asks) -> Asked[Result[Any]]:

@@ -8,4 +8,6 @@ from holdfast import App
 from holdfast.agents import agui
 
 app = App()
-app.add_agent("theirs", agui(os.environ["AGENT_URL"], asks={"refund": {"expires": "7 days"}}))
+token = os.environ.get("AGENT_TOKEN")
+headers = {"authorization": f"Bearer {token}"} if token else None
+app.add_agent("theirs", agui(os.environ["AGENT_URL"], headers=headers, asks={"refund": {"expires": "7 days"}}))

@@ -11,9 +11,11 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.acceptance.cluster import Cluster, free_port, listening, wait_until
+from tests.acceptance.cluster import Cluster, free_port, listening
+from tests.waiting import wait_until
 
 APP = Path(__file__).with_name("agui_agent.py")
+INNER = Path(__file__).with_name("inner_agent.py")
 SERVER = Path(__file__).parents[1] / "agents/agui_server.py"
 
 
@@ -23,7 +25,7 @@ def theirs(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     server = subprocess.Popen([sys.executable, str(SERVER), str(port), str(tmp_path / "theirs")])
     try:
-        asyncio.run(wait_until(lambda: listening(port), "the agent's server listens"))
+        asyncio.run(wait_until(lambda: listening(port), "the agent's server listens", timeout=45))
         yield f"http://127.0.0.1:{port}/"
     finally:
         server.kill()
@@ -77,6 +79,31 @@ async def test_a_device_that_comes_back_in_mid_stream_has_every_word_once(theirs
     assert ended["result"] == "Let me see. "
     assert said["parts"][-1]["text"] == "Let me s"
     assert [delta for frame in again.frames if (delta := delta_of(frame))] == ["ee. "]
+
+
+async def test_another_holdfast_is_such_an_agent(tmp_path: Path) -> None:
+    """Its people's card is ours: a question, a form and an approval with edited arguments, over both edges."""
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "outer").mkdir()
+    async with Cluster(tmp_path / "inner", workers=0) as inner, Cluster(tmp_path / "outer", workers=0) as outer:
+        inner.start_worker(app=INNER)
+        await (await inner.device("service")).start("desk")  # until a worker is there
+        env = {"AGENT_URL": f"http://127.0.0.1:{inner.ports[0]}/agui/desk", "AGENT_TOKEN": inner.token("service")}
+        outer.start_worker(app=APP, env=env)
+        phone = await outer.device("alice")
+        await phone.start("theirs", "A-17")
+        name = await phone.interrupt(kind="question")
+        assert (name["message"], (await phone.answer(name, {"text": "Ada"}))["outcome"]) == ("Who asks?", "won")
+        day = await phone.interrupt(kind="form")
+        await phone.answer(day, {"action": "accept", "content": {"day": "2026-11-21"}})
+        refund = await phone.interrupt(kind="approval")
+        assert (refund["toolName"], refund["input"]) == ("refund", {"order_id": "A-17", "amount": 200.0})
+        edited = {"order_id": "A-17", "amount": 50.0}
+        await phone.answer(refund, {"approved": True, "input": edited})
+        ended = await phone.event("turn.finished")
+        [ran] = inner.ran()
+    assert ended["result"] == "50.0 on 2026-11-21 for Ada"
+    assert ran[0] == "refund"
 
 
 def delta_of(frame: dict[str, Any]) -> str | None:

@@ -18,7 +18,9 @@ from tests.waiting import wait_until
 
 from holdfast import App, Turn, client_tool
 from holdfast.agents import agui
-from holdfast.agents.ag_ui import running
+from holdfast.agents.ag_ui import posting, running
+from holdfast.agents.ag_ui.posting import PrivateHeaders
+from holdfast.core.errors import Unusable
 from holdfast.core.interrupts import Interrupt
 from holdfast.testing import TestSession, harness
 
@@ -35,7 +37,7 @@ def address(home: Path) -> Iterator[str]:
     port = free_port()
     server = subprocess.Popen([sys.executable, str(SERVER), str(port), str(home)])
     try:
-        asyncio.run(wait_until(lambda: listening(port), "the agent's server listens"))
+        asyncio.run(wait_until(lambda: listening(port), "the agent's server listens", timeout=45))
         yield f"http://127.0.0.1:{port}/"
     finally:
         server.kill()
@@ -267,6 +269,18 @@ async def test_what_breaks_the_protocol_fails_the_turn_in_clear_words(reply: Rep
     assert len(at.requests) == 1
 
 
+async def test_a_silent_agent_and_one_without_end_are_given_up(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting, "RUN_MAX_BYTES", 1_000)
+    endless = [{**said("x" * 100)[0], "messageId": str(n)} for n in range(20)]
+    replies = [Reply([BEGIN, *said("Hm")], then="hold"), Reply([BEGIN, *endless, END])]
+    async with provider(*replies) as at, harness(app_of(at.url, silence="200 ms"), url=store_url) as h:
+        for words in ("ended in the middle of a run: ReadTimeout", "more than 1000 bytes"):
+            session = await h.start("theirs", message="Hi")
+            ended = await session.wait_finished()
+            assert ended.error is not None
+            assert words in ended.error["message"]
+
+
 async def test_what_it_could_not_begin_is_tried_again_and_what_it_began_is_not(store_url: str) -> None:
     replies = [Reply(status=503), Reply([BEGIN, *said("Hi.")], then="break")]
     async with provider(*replies) as at, harness(app_of(at.url), url=store_url) as h:
@@ -362,6 +376,16 @@ async def test_headers_are_made_for_each_run(store_url: str) -> None:
         await session.wait_finished()
         assert [request.headers["authorization"] for request in at.requests] == ["Bearer for-alice"] * 2
         assert [request.body["forwardedProps"] for request in at.requests] == [{"by": "alice"}] * 2
+
+
+def test_headers_are_not_in_a_log_that_shows_variables() -> None:
+    assert "secret" not in repr(PrivateHeaders({"authorization": "secret"}))
+
+
+@pytest.mark.parametrize("options", [{"url": "ftp://example.com"}, {"url": "agents.example.com"}])
+def test_an_address_that_is_none_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(Unusable, match="begins with http"):
+        agui(**options)
 
 
 async def test_its_state_is_shown_and_given_back_also_in_the_next_turn(store_url: str) -> None:

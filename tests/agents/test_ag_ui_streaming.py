@@ -10,6 +10,7 @@ from ag_ui.core import Event
 from pydantic import TypeAdapter
 
 from holdfast.agents.ag_ui import conversation
+from holdfast.agents.ag_ui.asking import Shape, shape
 from holdfast.agents.ag_ui.posting import parse
 from holdfast.agents.ag_ui.streaming import Streaming
 from holdfast.agents.foreign.shown import AgentFailed
@@ -118,7 +119,10 @@ def test_a_snapshot_shows_what_was_not_streamed() -> None:
 def test_a_snapshot_is_the_conversation_from_then_on() -> None:
     streaming = Streaming()
     chunks([{"type": "MESSAGES_SNAPSHOT", "messages": [{"id": "u", "role": "user", "content": "Hi"}]}], streaming)
-    assert streaming.snapshot == [{"id": "u", "role": "user", "content": "Hi"}]
+    assert streaming.conversation == [{"id": "u", "role": "user", "content": "Hi"}]
+    for event in (start("a"), content("a", "A"), end("a")):
+        list(streaming.chunks(EVENT.validate_python(event)))
+    assert [one["id"] for one in streaming.conversation or []] == ["u", "a"]
 
 
 def test_a_call_that_was_carried_over_is_not_said_twice() -> None:
@@ -212,3 +216,34 @@ def test_nothing_that_nobody_approved_reads_as_done() -> None:
     told = [conversation.told([Message("m", "assistant", [part | state])])[1] for state in states]
     assert all("error" in one for one in told)
     assert "too much" in told[1]["content"]
+
+
+def fields(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+APPROVED = {"type": "boolean"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "schema", "expected"),
+    [
+        ("confirmation", None, Shape("verdict")),
+        ("input_required", None, Shape("text")),
+        ("x", {"type": "boolean"}, Shape("boolean")),
+        ("x", {"type": "string"}, Shape("text")),
+        ("x", {**fields(approved=APPROVED), "required": ["approved"]}, Shape("verdict")),
+        ("x", fields(approved=APPROVED, editedArgs={"type": "object"}), Shape("verdict", "editedArgs")),
+        ("x", fields(approved=APPROVED, input={"type": "object"}), Shape("verdict", "input")),
+        ("x", fields(selected={"type": "array"}, text={"type": "string"}), Shape("reply")),
+        ("x", fields(day={"type": "string"}), Shape("content")),
+        ("x", fields(action={"enum": ["accept"]}, content=fields(day={"type": "string"})), Shape("filled")),
+    ],
+)
+def test_what_an_answer_must_look_like(reason: str, schema: dict[str, Any] | None, expected: Shape) -> None:
+    assert shape(reason, schema) == expected
+
+
+def test_a_form_that_no_device_can_show_fails() -> None:
+    with pytest.raises(AgentFailed, match="no device can show"):
+        shape("x", fields(nested=fields(day={"type": "string"})))

@@ -55,7 +55,7 @@ class _Runs:
         messages, last = self._said(kept), kept[-1] if kept else State()
         results = [_result(one) for one in answers if one.pending.kind == "tool"]
         given = self._input(len(kept) + 1, [*messages, *results], _state(kept, self._turn.history))
-        resume = [asking.answer(one, bare=one.pending.id in last.bare) for one in answers if one.pending.kind != "tool"]
+        resume = [asking.answer(one, last.shapes[one.pending.id]) for one in answers if one.pending.kind != "tool"]
         resume += [asking.unanswered(interrupt) for interrupt in last.expired]
         asked = running.Asked(
             where=self._agent.where,

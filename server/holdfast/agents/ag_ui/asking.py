@@ -3,7 +3,7 @@
     about one of its calls, with no other answer than a yes, a no or other arguments   an approval of that call
     a schema that wants `approved`, a boolean, or a reason `confirmation` without one  a gate
     a schema of plain fields                                                           a form
-    a schema of a text, or none                                                        a question
+    a schema of a text, of `selected` and `text`, or none                              a question
 
 Nobody's answer is sent as `cancelled`: it is neither a yes nor a no.
 """
@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
+import msgspec
 from ag_ui.core import Interrupt
 
 from holdfast.agents.ag_ui.streaming import Called
@@ -23,31 +24,76 @@ from holdfast.core.errors import BadInput
 from holdfast.core.forms import check_form
 from holdfast.runtime.results import Result
 
-EDITS = "editedArgs"  # the field of an approval's answer that has other arguments, where the agent takes any
+#: What an answer must look like.
+#:   verdict   {approved, reason?}      boolean   true or false
+#:   text      a text                   reply     {selected?, text?}
+#:   content   the form's fields        filled    {action, content}: as MCP's elicitation has it
+Form = Literal["verdict", "boolean", "text", "reply", "content", "filled"]
+
+_KINDS: dict[Form, PendingKind] = {
+    "verdict": "gate",
+    "boolean": "gate",
+    "text": "question",
+    "reply": "question",
+    "content": "form",
+    "filled": "form",
+}
+EDITS = ("editedArgs", "input")  # fields of a verdict that have other arguments: pydantic-ai's, and our own
 
 
-def pending(interrupt: Interrupt, calls: Mapping[str, Called], left: int | None = None) -> Pending:
+class Shape(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How an interrupt is answered."""
+
+    form: Form
+    #: The field for other arguments, where the agent takes any.
+    edits: str | None = None
+
+
+def shape(reason: str, schema: dict[str, Any] | None) -> Shape:
+    """What the agent wants to be told.
+
+    Raises:
+        AgentFailed: what can be shown to nobody.
+    """
+    if schema is None:
+        return Shape("text" if reason == "input_required" else "verdict")
+    fields, kind = _properties(schema), schema.get("type")
+    if kind in ("boolean", "string"):
+        return Shape("boolean" if kind == "boolean" else "text")
+    if "approved" in fields and set(schema.get("required", ())) <= {"approved"}:
+        return Shape("verdict", next((name for name in EDITS if name in fields), None))
+    if "text" in fields and fields.keys() <= {"selected", "text"}:
+        return Shape("reply")
+    filled = fields.keys() == {"action", "content"}
+    try:
+        check_form(fields["content"] if filled else schema)
+    except BadInput as error:
+        raise AgentFailed(f"The agent asks for what no device can show: {error.message}") from None
+    return Shape("filled" if filled else "content")
+
+
+def pending(interrupt: Interrupt, shape: Shape, calls: Mapping[str, Called], left: int | None = None) -> Pending:
     """What the interrupt asks, for `left` milliseconds at most.
 
     Raises:
-        AgentFailed: it can be shown to nobody.
+        AgentFailed: it is about a call that cannot be shown.
     """
     schema, call = interrupt.response_schema, calls.get(interrupt.tool_call_id or "")
-    kind = _kind(interrupt.reason, schema)
-    expires = None if left is None else f"{left} ms"
     made: dict[str, Any] = {
         "id": interrupt.id,
         "message": interrupt.message,
-        "metadata": interrupt.metadata or None,
-        "expires": expires,
+        "metadata": interrupt.metadata,
+        "expires": None if left is None else f"{left} ms",
     }
-    if kind == "gate" and call is not None:
-        editable = EDITS in _properties(schema)
+    if shape.form == "verdict" and call is not None:
+        editable = shape.edits is not None
         return Pending("approval", name=call.name, call=call.id, input=arguments(call), editable=editable, **made)
+    kind = _KINDS[shape.form]
     if kind == "gate":
         return Pending("gate", name=interrupt.reason, input=interrupt.metadata, **made)
     made["message"] = interrupt.message or interrupt.reason
-    return Pending(kind, name=interrupt.reason, schema=schema if kind == "form" else None, **made)
+    fields = _properties(schema)["content"] if shape.form == "filled" else schema
+    return Pending(kind, name=interrupt.reason, schema=fields if kind == "form" else None, **made)
 
 
 def arguments(call: Called) -> dict[str, Any]:
@@ -63,26 +109,6 @@ def arguments(call: Called) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise AgentFailed(f"The agent waits for a call of {call.name} whose arguments are no JSON object.")
     return cast("dict[str, Any]", given)
-
-
-def _kind(reason: str, schema: dict[str, Any] | None) -> PendingKind:
-    if schema is None:
-        return "question" if reason == "input_required" else "gate"
-    kind = schema.get("type")
-    if kind in ("boolean", "string"):
-        return "gate" if kind == "boolean" else "question"
-    if "approved" in _properties(schema) and set(schema.get("required", ())) <= {"approved"}:
-        return "gate"
-    try:
-        check_form(schema)
-    except BadInput as error:
-        raise AgentFailed(f"The agent asks for what no device can show: {error.message}") from None
-    return "form"
-
-
-def bare(interrupt: Interrupt) -> bool:
-    """Whether it wants `true` or `false`, and not an object."""
-    return (interrupt.response_schema or {}).get("type") == "boolean"
 
 
 def _properties(schema: dict[str, Any] | None) -> dict[str, Any]:
@@ -103,31 +129,40 @@ def left_ms(interrupt: Interrupt, now: datetime) -> int | None:
 # ---------------------------------------------------------------- answering
 
 
-def answer(one: Answer, *, bare: bool = False) -> dict[str, Any]:
-    """The entry of `resume` that says how it was settled; `bare` as the function of this name said."""
+def answer(one: Answer, shape: Shape) -> dict[str, Any]:
+    """The entry of `resume` that says how it was settled."""
     asked, result = one.pending, one.result
-    if asked.kind in ("approval", "gate") and result.status in ("done", "denied"):
-        verdict = result.ok if bare else _verdict(asked, result)
-        return {"interruptId": asked.id, "status": "resolved", "payload": verdict}
-    if asked.kind in ("approval", "gate") or not result.ok:
+    if not result.ok and (result.status != "denied" or shape.form not in ("verdict", "boolean")):
         return unanswered(asked.id)
-    payload: Any = result.value if asked.kind == "form" else _text(result)
-    return {"interruptId": asked.id, "status": "resolved", "payload": payload}
+    return {"interruptId": asked.id, "status": "resolved", "payload": _payload(result, shape)}
 
 
 def unanswered(interrupt: str) -> dict[str, Any]:
     return {"interruptId": interrupt, "status": "cancelled"}
 
 
-def _verdict(asked: Pending, result: Result[Any]) -> dict[str, Any]:
+def _payload(result: Result[Any], shape: Shape) -> Any:
+    match shape.form:
+        case "verdict":
+            return _verdict(result, shape)
+        case "boolean":
+            return result.ok
+        case "text":
+            reply = result.value
+            return reply.text if reply.text is not None else ", ".join(reply.selected)
+        case "reply":
+            given = {"selected": result.value.selected, "text": result.value.text}
+            return {name: value for name, value in given.items() if value}
+        case "content":
+            return result.value
+        case "filled":
+            return {"action": "accept", "content": result.value}
+
+
+def _verdict(result: Result[Any], shape: Shape) -> dict[str, Any]:
     verdict: dict[str, Any] = {"approved": result.ok}
     if result.reason:
         verdict["reason"] = result.reason
-    if result.ok and result.edited and asked.editable:
-        verdict[EDITS] = result.input
+    if result.ok and result.edited and shape.edits is not None:
+        verdict[shape.edits] = result.input
     return verdict
-
-
-def _text(result: Result[Any]) -> str:
-    reply = result.value
-    return reply.text if reply.text is not None else ", ".join(reply.selected)

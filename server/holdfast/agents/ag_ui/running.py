@@ -21,6 +21,7 @@ from ag_ui.core import (
 from msgspec.structs import replace
 
 from holdfast.agents.ag_ui import asking, posting
+from holdfast.agents.ag_ui.asking import Shape
 from holdfast.agents.ag_ui.posting import BrokenOff, NotBegun, PrivateHeaders, Where
 from holdfast.agents.ag_ui.streaming import Called, Streaming
 from holdfast.agents.foreign.driving import Pieces, Stretch
@@ -62,8 +63,9 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     whole: bool = False
     #: The shared state, where the run has changed it: (state,).
     state: tuple[Any] | None = None
-    #: Interrupts that want a bare `true` or `false`, and those whose time had passed when they came.
-    bare: list[str] = []
+    #: By interrupt, what its answer must look like.
+    shapes: dict[str, Shape] = {}
+    #: Interrupts whose time had passed when they came.
     expired: list[str] = []
     #: Calls that have no result yet, and that nobody is asked about.
     unfinished: list[str] = []
@@ -157,8 +159,8 @@ def _ended(
     waits += [Pending("tool", call.id, call.name, _given(call), call=call.id) for call in calls]
     kept = replace(
         state,
-        messages=[*before, *streaming.messages] if streaming.snapshot is None else streaming.snapshot,
-        whole=streaming.snapshot is not None,
+        messages=[*before, *streaming.messages] if streaming.conversation is None else streaming.conversation,
+        whole=streaming.conversation is not None,
         state=None if streaming.state == state_before else (streaming.state,),
     )
     result = finished.result if finished.result is not None else _said(streaming)
@@ -176,9 +178,10 @@ def _interrupts(streaming: Streaming) -> tuple[list[Pending], State]:
     now = datetime.now(UTC)
     left = {one.id: asking.left_ms(one, now) for one in outcome.interrupts}
     expired = [name for name, ms in left.items() if ms is not None and ms <= 0]
-    bare = [one.id for one in outcome.interrupts if asking.bare(one)]
     shown = [one for one in outcome.interrupts if one.id not in expired]
-    return [asking.pending(one, streaming.calls, left[one.id]) for one in shown], State(bare=bare, expired=expired)
+    shapes = {one.id: asking.shape(one.reason, one.response_schema) for one in shown}
+    waits = [asking.pending(one, shapes[one.id], streaming.calls, left[one.id]) for one in shown]
+    return waits, State(shapes=shapes, expired=expired)
 
 
 def _is_ours(streaming: Streaming, call: Called, tools: Mapping[str, Tool[..., Any]]) -> bool:
@@ -212,6 +215,6 @@ def _fits(pending: Pending, tools: Mapping[str, Tool[..., Any]]) -> bool:
 
 def _said(streaming: Streaming) -> str | None:
     """The text of the last message."""
-    added = streaming.messages or streaming.snapshot or []
+    added = streaming.messages or streaming.conversation or []
     texts = [one.get("content") for one in added if one["role"] == "assistant" and one.get("content")]
     return str(cast("Any", texts[-1]))[:RESULT_MAX] if texts else None

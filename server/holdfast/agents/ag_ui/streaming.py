@@ -85,13 +85,21 @@ class Streaming:
         self.finished: RunFinishedEvent | None = None
         #: The shared state, as the agent was given it or has told it.
         self.state: Any = state
-        #: The whole conversation, if the agent has told it.
-        self.snapshot: list[dict[str, Any]] | None = None
+        self._snapshot: dict[str, dict[str, Any]] | None = None
+        self._since: set[str] = set()
 
     @property
     def messages(self) -> list[dict[str, Any]]:
         """What the run added to the conversation, as it is sent back to the agent."""
         return list(self._messages.values())
+
+    @property
+    def conversation(self) -> list[dict[str, Any]] | None:
+        """The whole conversation, if the agent has told it."""
+        if self._snapshot is None:
+            return None
+        said_since = {name: message for name, message in self._messages.items() if name in self._since}
+        return list((self._snapshot | said_since).values())
 
     @property
     def unanswered(self) -> list[Called]:
@@ -282,6 +290,7 @@ class Streaming:
     # What is told at once.
 
     def _add(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._since.add(message["id"])
         return self._messages.setdefault(message["id"], message)
 
     def _change_state(self, event: StateDeltaEvent) -> None:
@@ -294,7 +303,7 @@ class Streaming:
     def _told(self, event: MessagesSnapshotEvent) -> Iterator[Chunk]:
         """The whole conversation. If the run has streamed nothing, what it says is shown from here."""
         streamed = bool(self._messages)
-        self.snapshot = [_wire(message) for message in event.messages]
+        self._snapshot, self._since = {message.id: _wire(message) for message in event.messages}, set()
         latest = max((at for at, one in enumerate(event.messages) if one.role == "user"), default=-1)
         for message in event.messages[latest + 1 :]:
             if isinstance(message, AssistantMessage) and not streamed and message.id not in self._told_before:

@@ -104,11 +104,19 @@ async def desk(turn: Turn) -> None:
         elif name.startswith("count-"):
             await turn.stream("count", counting, int(name.removeprefix("count-")))
             continue
+        elif name.startswith("ask-"):
+            result = await turn.agent(cashier, name.removeprefix("ask-"))
         elif name == "connect":
             result = await turn.form("Connect your calendar.", url="https://auth.example.com:8443/authorize?state=x")
         else:
             continue
         await turn.write(f"{result.value}\n\n" if result.ok else f"Not done: {result.reason or result.status}.\n\n")
+
+
+async def cashier(turn: Turn) -> str:
+    """Has the desk's tools, and a name of its own."""
+    await turn.write("I look into my drawer.")
+    return (await turn.call(refund, turn.message.text, 99.0)).value
 
 
 @app.agent("one-by-one", tools=[refund], modes=())

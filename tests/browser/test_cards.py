@@ -72,6 +72,16 @@ def test_others_see_who_is_looking_until_they_let_go(desk: Desk, device: Device)
     expect(button(card(alice), "I’m looking at this")).to_be_visible()
 
 
+def test_a_card_says_which_agent_asks_where_it_is_one_that_another_called(desk: Desk, device: Device) -> None:
+    alice = device(desk.link("alice"))
+    begin(alice, "ask-A-17")
+    expect(card(alice)).to_contain_text("Cashier asks")
+    button(card(alice), "Approve").click()
+    expect(alice.locator(".message.assistant .aside summary")).to_have_text("Cashier")
+    expect(alice.locator(".message.assistant .call .name")).to_have_text(["Cashier", "Refund"])
+    expect(alice.locator(".message.assistant")).to_contain_text("Refunded 99.00 of A-17.")
+
+
 def test_an_operator_takes_back_what_was_asked(desk: Desk, device: Device) -> None:
     alice = device(desk.link("alice"))
     olga = device(desk.link("olga", "operator", session=begin(alice, "refund-A-17")), PHONE)

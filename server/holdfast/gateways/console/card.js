@@ -73,11 +73,12 @@ export const card = (first, context) => {
   const takeBack = withdrawal(first, own);
   const [time, climbing, doing] = [countdown(first), ladder(first), progress(first)];
   const asker = h("p", { class: "asker" });
+  const whoAsks = () => (first.agent ? title(first.agent) : context.asker()); // an agent that another one called says so
 
   const open = () => {
     const { message, toolName, kind } = first;
     text(heading, toolName ? title(toolName) : visible(message || ASKS[kind]));
-    const whose = afterwards ? `Nothing waits for this${audience(interrupt)}.` : `${context.asker()} asks${audience(interrupt)}`;
+    const whose = afterwards ? `Nothing waits for this${audience(interrupt)}.` : `${whoAsks()} asks${audience(interrupt)}`;
     body.replaceChildren(
       h("p", { class: "eyebrow" }, icon(afterwards ? "eye" : "ask"), h("span", null, asks(first)), risk(first), time.node),
       heading,
@@ -112,7 +113,7 @@ export const card = (first, context) => {
     const wasOpen = !interrupt.decision;
     interrupt = next;
     for (const part of [args, form, votes, time, climbing, looking, doing, always]) part.update(next);
-    if (!afterwards) text(asker, `${context.asker()} asks${audience(next)}`);
+    if (!afterwards) text(asker, `${whoAsks()} asks${audience(next)}`);
     if (next.sending) tell(navigator.onLine ? "Sending…" : "Sent when you are back online.");
     else if (/^Sen[dt]/.test(note.textContent)) tell("");
     if (next.decision && wasOpen) close();

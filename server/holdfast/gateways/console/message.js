@@ -64,7 +64,8 @@ const written = ({ part }) => {
 
 const reasoning = ({ part }) => {
   const words = h("div", { class: "text muted" });
-  const node = h("details", { class: "aside" }, h("summary", null, "Reasoning"), words);
+  const agent = part.providerMetadata?.holdfast?.agent; // what one says that another agent had do something
+  const node = h("details", { class: "aside" }, h("summary", null, typeof agent === "string" ? title(agent) : "Reasoning"), words);
   const update = ({ part }) => text(words, part.text);
   update({ part });
   return { node, update };

@@ -338,30 +338,42 @@ async def test_what_it_says_is_reasoning_unless_it_speaks_aloud(store_url: str, 
     assert (thought, said) == (([], [own[0], *its, own[1]]) if aloud else (its, own))
 
 
-async def test_what_a_dead_worker_streamed_in_it_is_taken_back(store_url: str) -> None:
+@pytest.mark.parametrize("where", ["in it", "after it"])
+async def test_what_a_dead_worker_streamed_in_it_is_taken_back_or_stands(store_url: str, where: str) -> None:
     shown, hold = asyncio.Event(), True
 
-    async def part(turn: Turn) -> str:
-        await turn.write("one ")
-        await turn.call(note, "x")
-        await turn.write("two ")
-        shown.set()
-        if hold:
+    async def stop(turn: Turn, here: str) -> None:
+        if here == where and hold:
+            await turn.write("void ")
+            shown.set()
             await asyncio.Event().wait()
-        await turn.call(note, "y")
+
+    async def part(turn: Turn) -> str:
+        for word in ("one ", "two ", "three "):
+            await turn.write(word)
+            await turn.call(note, word)
+        await stop(turn, "in it")
+        await turn.write("four ")
         return "done"
 
     async def parent(turn: Turn) -> Any:
-        return (await turn.agent(part, aloud=True)).value
+        result = await turn.agent(part, aloud=True)
+        await stop(turn, "after it")
+        return result.value
 
     async with harness(app_with(parent), url=store_url) as h:
         session = await h.start("parent", message="go")
-        await wait_until(shown.is_set, "it has said two things")
+        await wait_until(shown.is_set, "its worker can die")
+        await wait_for(lambda: said(session, "void "), "all of that was seen")
         hold = False
         await h.kill_worker()
         assert (await session.wait_finished()).result == "done"
-        assert await session.text() == "one two "
-        assert h.executions(note) == 2
+        assert await session.text() == "one two three four "
+        assert h.executions(note) == 3
+
+
+async def said(session: TestSession, words: str) -> bool:
+    return (await session.text()).endswith(words)
 
 
 async def trail(h: Harness, session: TestSession) -> list[AuditEntry]:
@@ -424,6 +436,7 @@ async def test_as_a_tool_it_can_be_asked_about_and_edited_itself(store_url: str)
         assert inner.input == {"topic": "dogs"}
         await session.approve(inner)
         assert (await session.wait_finished()).result == "done: found dogs"
+        assert h.executions(look) == 1  # begun once, though run again after each wait
 
 
 async def test_it_goes_on_in_the_version_that_it_began_with(store_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pydantic_ai.messages import ToolCallPart, UserPromptPart
@@ -9,7 +10,7 @@ from tests.agents.test_llm import Scripted, parts, refund
 
 from holdfast import App, agent_tool
 from holdfast.agents import llm
-from holdfast.testing import harness
+from holdfast.testing import harness, wait_for
 
 
 @agent_tool
@@ -55,13 +56,20 @@ async def test_a_model_is_given_another_as_a_tool_and_told_only_its_result(store
 
 async def test_two_of_one_response_stream_side_by_side(store_url: str) -> None:
     desk = Scripted([ASKS, ("cashier", '{"message":"And B-3."}', "c2")], ["So."])
-    inner = Scripted(["one ", "two "], ["one ", "two "])
+    both = asyncio.Event()
+    inner = Scripted(["one ", both, "two "], ["uno ", both, "dos "])
+
+    async def thoughts(*expected: str) -> bool:
+        return sorted(part["text"] for part in await parts(session) if part["type"] == "reasoning") == [*expected]
+
     async with harness(app_of(desk, inner), url=store_url) as h:
         session = await h.start("desk", message="Refund both")
+        await wait_for(lambda: thoughts("one ", "uno "), "both have begun to speak")
+        both.set()
         await session.wait_finished()
-        shown = await parts(session)
-    assert [part["text"] for part in shown if part["type"] == "reasoning"] == ["one two "] * 2
-    assert [part["output"] for part in shown if part["type"] == "tool-cashier"] == ["one two "] * 2
+        assert await thoughts("one two ", "uno dos ")
+        outputs = sorted(part["output"] for part in await parts(session) if part["type"] == "tool-cashier")
+    assert outputs == ["one two ", "uno dos "]
 
 
 async def test_one_that_speaks_aloud_is_heard_by_all(store_url: str) -> None:

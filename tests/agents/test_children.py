@@ -59,15 +59,18 @@ async def test_two_of_one_response_stream_side_by_side(store_url: str) -> None:
     both = asyncio.Event()
     inner = Scripted(["one ", both, "two "], ["uno ", both, "dos "])
 
-    async def thoughts(*expected: str) -> bool:
-        return sorted(part["text"] for part in await parts(session) if part["type"] == "reasoning") == [*expected]
+    async def thoughts() -> list[str]:
+        return sorted(part["text"] for part in await parts(session) if part["type"] == "reasoning")
+
+    async def begun() -> bool | None:
+        return await thoughts() == ["one ", "uno "] or None
 
     async with harness(app_of(desk, inner), url=store_url) as h:
         session = await h.start("desk", message="Refund both")
-        await wait_for(lambda: thoughts("one ", "uno "), "both have begun to speak")
+        await wait_for(begun, "both have begun to speak")
         both.set()
         await session.wait_finished()
-        assert await thoughts("one two ", "uno dos ")
+        assert await thoughts() == ["one two ", "uno dos "]
         outputs = sorted(part["output"] for part in await parts(session) if part["type"] == "tool-cashier")
     assert outputs == ["one two ", "uno dos "]
 

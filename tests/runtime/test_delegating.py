@@ -285,8 +285,8 @@ async def test_what_a_race_makes_needless_is_taken_back_inside_of_it_too(store_u
         ask, gate = await session.wait_interrupt(tool=search), await session.wait_interrupt(kind="gate")
         await session.approve(gate)
 
-        async def sleeps_alone() -> bool:
-            return (await session.wait_waiting()).open == ("timer sleep:sleep:1",)
+        async def sleeps_alone() -> bool | None:
+            return (await session.wait_waiting()).open == ("timer sleep:sleep:1",) or None
 
         await wait_for(sleeps_alone, "nothing but the sleep is waited for")
         assert (await session.state()).interrupts[ask.id]["decision"]["status"] == "withdrawn"
@@ -372,8 +372,8 @@ async def test_what_a_dead_worker_streamed_in_it_is_taken_back_or_stands(store_u
         assert h.executions(note) == 3
 
 
-async def said(session: TestSession, words: str) -> bool:
-    return (await session.text()).endswith(words)
+async def said(session: TestSession, words: str) -> bool | None:
+    return (await session.text()).endswith(words) or None
 
 
 async def trail(h: Harness, session: TestSession) -> list[AuditEntry]:

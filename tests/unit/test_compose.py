@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,19 @@ def test_worker_finds_its_agent_where_it_is_mounted() -> None:
     path, app = SERVICES["worker"]["command"][1].split(":")
     assert path.startswith(f"{target}/")
     assert (source, app, mode) == ("./docs/examples", "app", "ro")
+
+
+def test_image_has_what_the_demo_agent_and_the_endpoint_of_mcp_need() -> None:
+    default = next(rest.removeprefix("HOLDFAST_EXTRAS=") for word, rest in _instructions() if word == "ARG")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {"llm", "mcp"} <= set(default.split(",")) <= set(extras)
+    assert any("[${HOLDFAST_EXTRAS}]" in rest for word, rest in _instructions() if word == "RUN")
+    for name in OURS:
+        assert SERVICES[name]["build"]["args"]["HOLDFAST_EXTRAS"] == f"${{HOLDFAST_EXTRAS:-{default}}}"
+
+
+def test_demo_agent_can_be_given_a_real_model() -> None:
+    assert SERVICES["worker"]["environment"]["HOLDFAST_MODEL"] == "${HOLDFAST_MODEL:-}"  # empty means offline
 
 
 @pytest.mark.parametrize("name", OURS)

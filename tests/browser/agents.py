@@ -6,7 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from holdfast import App, Approval, Approvers, Call, HandOver, Match, Policy, Remind, Rule, Turn, client_tool, tool
+from holdfast import (
+    App,
+    Approval,
+    Approvers,
+    Call,
+    HandOver,
+    Match,
+    Policy,
+    Remind,
+    Result,
+    Rule,
+    Turn,
+    client_tool,
+    tool,
+)
 
 #: Small things pass, and all of them are shown afterwards.
 SMALL = Rule(name="small tips", action="auto_approve", match=Match(tool="tip"), sample=100)
@@ -87,30 +101,37 @@ async def counting(to: int) -> AsyncIterator[str]:
 async def desk(turn: Turn) -> None:
     """Does what the message names."""
     for name in turn.message.text.split():
-        if name == "pay":
-            result = await turn.call(pay_invoice, supplier="Nordwind GmbH", amount=4820.0)
-        elif name == "delete":
-            result = await turn.call(delete_account, customer="C-204")
-        elif name == "locate":
-            result = await turn.call(location, "high")
-        elif name in PLAIN:
+        result = await _done(turn, name)
+        if result is not None:
+            await turn.write(f"{result.value}\n\n" if result.ok else f"Not done: {result.reason or result.status}.\n\n")
+
+
+async def _done(turn: Turn, name: str) -> Result[Any] | None:
+    """What became of one word of a message; nothing, of one that asks for nothing."""
+    word, _, rest = name.partition("-")
+    match word:
+        case "pay":
+            return await turn.call(pay_invoice, supplier="Nordwind GmbH", amount=4820.0)
+        case "delete":
+            return await turn.call(delete_account, customer="C-204")
+        case "locate":
+            return await turn.call(location, "high")
+        case "refund":
+            return await turn.call(refund, rest, 99.0)
+        case "ask":
+            return await turn.agent(cashier, rest)
+        case "connect":
+            return await turn.form("Connect your calendar.", url="https://auth.example.com:8443/authorize?state=x")
+        case "note":
+            await turn.patch_state({"op": "add", "path": "/note", "value": rest})
+        case "count":
+            await turn.stream("count", counting, int(rest))
+        case _ if name in PLAIN:
             called, *args = PLAIN[name]
-            result = await turn.call(called, *args)
-        elif name.startswith("note-"):
-            await turn.patch_state({"op": "add", "path": "/note", "value": name.removeprefix("note-")})
-            continue
-        elif name.startswith("refund-"):
-            result = await turn.call(refund, name.removeprefix("refund-"), 99.0)
-        elif name.startswith("count-"):
-            await turn.stream("count", counting, int(name.removeprefix("count-")))
-            continue
-        elif name.startswith("ask-"):
-            result = await turn.agent(cashier, name.removeprefix("ask-"))
-        elif name == "connect":
-            result = await turn.form("Connect your calendar.", url="https://auth.example.com:8443/authorize?state=x")
-        else:
-            continue
-        await turn.write(f"{result.value}\n\n" if result.ok else f"Not done: {result.reason or result.status}.\n\n")
+            return await turn.call(called, *args)
+        case _:
+            pass
+    return None
 
 
 async def cashier(turn: Turn) -> str:

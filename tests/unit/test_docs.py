@@ -117,6 +117,15 @@ def test_anchors_lead_somewhere(page: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_each_curl_says_that_it_sends_json(page: Path) -> None:
+    """Without it a server refuses the body, and a reader's first try fails."""
+    commands = re.findall(r"^curl .*?(?=^curl |```)", page.read_text(), re.MULTILINE | re.DOTALL)
+    for command in commands:
+        if re.search(r"\s-d ", command):
+            assert "Content-Type: application/json" in command, command
+
+
 def test_the_glossary_defines_each_word_once_and_briefly() -> None:
     glossary = (DOCS / "concepts.md").read_text().split("## Glossary")[1].split("\n## ")[0]
     entries = re.findall(r"^\*\*(.+?)\.\*\* (.+)$", glossary, re.MULTILINE)

@@ -222,11 +222,19 @@ async def test_the_commands(cluster: Cluster) -> None:
         assert lines[-1]["event"]["type"] == "turn.finished"
 
 
-async def command(cluster: Cluster, *words: str) -> tuple[int, str]:
-    """One command as a process: its exit code, and all that it said."""
-    url, token = f"http://127.0.0.1:{cluster.ports[0]}", cluster.token("alice")
+async def test_a_command_without_a_token_says_what_is_missing(cluster: Cluster) -> None:
+    code, said = await command(cluster, "inbox", token="")
+    assert (code, "HOLDFAST_TOKEN" in said) == (1, True), said
+    code, said = await command(cluster, "inbox", token="nonsense")
+    assert (code, "HOLDFAST_TOKEN" in said) == (1, False), said
+
+
+async def command(cluster: Cluster, *words: str, token: str | None = None) -> tuple[int, str]:
+    """One command as a process, Alice's if it is nobody else's: its exit code, and all that it said."""
+    url = f"http://127.0.0.1:{cluster.ports[0]}"
+    given = cluster.token("alice") if token is None else token
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "holdfast", *words, "--url", url, "--token", token,
+        sys.executable, "-m", "holdfast", *words, "--url", url, "--token", given,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await process.communicate()

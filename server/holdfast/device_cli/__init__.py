@@ -16,7 +16,8 @@ import msgspec
 
 from holdfast import client
 from holdfast.client import Answered, Client, Position
-from holdfast.core.errors import HoldfastError
+from holdfast.client.address import parse
+from holdfast.core.errors import HoldfastError, Unauthenticated, Unavailable
 from holdfast.core.ids import session_of
 from holdfast.device_cli import screen
 
@@ -62,11 +63,18 @@ def _device(
             return asyncio.run(run())
         except (HoldfastError, ValueError) as error:
             code = f" ({error.code})" if isinstance(error, HoldfastError) else ""
-            raise click.ClickException(screen.visible(f"{error}{code}")) from None
+            raise click.ClickException(screen.visible(f"{error}{code}{_hint(error, url, token)}")) from None
         except KeyboardInterrupt:
             raise click.exceptions.Exit(130) from None
 
     return command  # type: ignore[return-value]
+
+
+def _hint(error: Exception, url: str, token: str | None) -> str:
+    """A server waits in silence for a token that nobody sends, so only this side knows what is missing."""
+    if not isinstance(error, Unauthenticated | Unavailable) or token or parse(url).token:
+        return ""
+    return "\nNo token was given: set HOLDFAST_TOKEN, or give as --url the link that `holdfast dev` prints."
 
 
 def _as_json(fn: Any) -> Any:

@@ -195,6 +195,8 @@ def _refusal(data: bytes | str, reason: str) -> BadRequest:
     fields = cast("dict[str, Any]", raw)
     ref, kind = fields.get("ref"), fields.get("type")
     details = {"ref": ref} if isinstance(ref, str) else {}
+    if kind is None:
+        return UnknownFrame("A frame must be a JSON object with a `type`; this one has none.", **details)
     if not isinstance(kind, str) or kind not in _TYPES:
         return UnknownFrame(f"There is no frame of type {str(kind)[:64]!r}.", **details)
     return BadRequest(f"{kind}: {reason}", **details)

@@ -83,6 +83,11 @@ def test_unknown_types(frame: dict[str, Any]) -> None:
     assert caught.value.details == {"ref": "r"}
 
 
+def test_a_frame_without_a_type_hears_that_it_has_none() -> None:
+    with pytest.raises(UnknownFrame, match="has none"):
+        frames.decode(b'{"ref": "r"}')
+
+
 @pytest.mark.parametrize(
     "data",
     [

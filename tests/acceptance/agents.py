@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import Any
 
-from holdfast import App, Call, Turn, client_tool, tool
+from holdfast import App, Approvers, Call, Turn, client_tool, tool
 
 app = App()
 #: Workers of one scenario serve agents of their own, beside those of others.
@@ -64,6 +64,20 @@ async def refunds(turn: Turn) -> str:
 async def asks(turn: Turn) -> str:
     """One approval, nothing else."""
     return (await turn.call(refund, "A-17", 200.0)).status
+
+
+@tool(approval=True, editable=True, approvers=Approvers(quorum=2))
+async def pay(call: Call[Any], amount: float) -> str:
+    """Pay, if two agree on how much."""
+    happened(call)
+    return f"paid {amount}"
+
+
+@app.agent("pays" + SUFFIX, tools=[pay])
+async def pays(turn: Turn) -> list[Any]:
+    """What two people decide together, and what they add to it."""
+    result = await turn.call(pay, 200.0)
+    return [result.returned, result.decision.body.get("metadata") if result.decision else None]
 
 
 @app.agent("pairs" + SUFFIX, tools=[refund])

@@ -70,6 +70,28 @@ async def test_two_devices_one_decision_and_everybody_has_the_same(cluster: Clus
         assert (late.outcome, late.decision) == ("lost", answers[0].decision)
 
 
+async def test_who_has_seen_what_another_voter_changed_agrees_to_that(cluster: Cluster) -> None:
+    async with device(cluster) as alice, device(cluster, "bob") as bob:
+        hers = await alice.start("pays", "Pay 200")
+        asked = await hers.wait_interrupt(tool="pay")
+        his = bob.session(hers.id)
+        assert (await his.approve(asked.id, input={"amount": 150.0})).outcome == "recorded"
+        await wait_until(lambda: "edited" in hers.state.interrupts[asked.id], "she sees what he changed")
+        assert (await hers.approve(asked.id, metadata={"ticket": 7})).outcome == "won"
+        assert (await hers.wait_finished()).result == ["paid 150.0", {"ticket": 7}]
+
+
+async def test_a_yes_is_for_what_was_shown_and_for_nothing_that_came_in_its_place(cluster: Cluster) -> None:
+    async with device(cluster) as alice, device(cluster, "bob") as bob:
+        hers = await alice.start("pays", "Pay 200")
+        asked = await hers.wait_interrupt(tool="pay")
+        await hers.detach()
+        his = bob.session(hers.id)
+        assert (await his.approve(asked.id, input={"amount": 150.0})).outcome == "recorded"
+        with pytest.raises(Conflict, match="look again"):
+            await hers.approve(asked.id)
+
+
 async def test_said_again_beside_it_and_switched_back(cluster: Cluster) -> None:
     async with device(cluster) as alice, device(cluster, "olga", token=cluster.token("olga", ("operator",))) as olga:
         session = await alice.start("asks", "go")

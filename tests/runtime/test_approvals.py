@@ -34,6 +34,27 @@ def app_of(called: Any, policy: Policy | None = None, deps: Any = None) -> App:
     return app
 
 
+@pytest.mark.parametrize("approved", [True, False])
+async def test_what_the_reviewer_adds_reaches_the_agent(store_url: str, approved: bool) -> None:
+    @tool(approval=True)
+    async def pay(amount: float) -> str:
+        return "paid"
+
+    app = App()
+
+    @app.agent("support", tools=[pay])
+    async def support(turn: Turn) -> Any:
+        decision = (await turn.call(pay, amount=1.0)).decision
+        return decision.payload if decision else None
+
+    async with harness(app, url=store_url) as h:
+        session = await h.start("support", message="pay")
+        ask = await session.wait_interrupt(tool=pay)
+        said = {"approved": approved, "reason": "as agreed", "metadata": {"checked": ["A-17"]}}
+        await session.answer(ask, said, by="bob")
+        assert (await session.wait_finished()).result == said
+
+
 async def part_of(session: TestSession) -> dict[str, Any]:
     parts = [part for one in (await session.state()).ordered for part in one.message.parts]
     return next(part for part in parts if part["type"].startswith("tool-"))

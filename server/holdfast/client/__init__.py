@@ -19,6 +19,7 @@ from holdfast.client.link import Token
 from holdfast.client.running import Ran
 from holdfast.client.session import Session
 from holdfast.core.feedback import Target
+from holdfast.core.interrupts import GrantWish
 from holdfast.protocol.frames import (
     Answered,
     AnswerItem,
@@ -37,6 +38,7 @@ __all__ = [
     "Client",
     "Gate",
     "GateShown",
+    "GrantWish",
     "Handler",
     "Ok",
     "Position",

@@ -17,7 +17,7 @@ from holdfast.core.errors import Conflict, HoldfastError
 from holdfast.core.events import InterruptClosed, InterruptOpened, InterruptUpdated
 from holdfast.core.feedback import Target
 from holdfast.core.folding import State, TurnState
-from holdfast.core.interrupts import Interrupt
+from holdfast.core.interrupts import GrantWish, Interrupt
 from holdfast.protocol import frames
 from holdfast.protocol.frames import Answered, Device, Ok, Position, ToolUpdate, UpdateResult
 
@@ -211,20 +211,40 @@ class Session:
         *,
         reason: str | None = None,
         input: Any = msgspec.UNSET,
+        metadata: dict[str, Any] | None = None,
+        grant: GrantWish | None = None,
         ref: str | None = None,
     ) -> Answered:
-        """Say yes to exactly what was shown, or to the edited arguments `input`."""
-        payload: dict[str, Any] = {"approved": True}
-        if reason is not None:
-            payload["reason"] = reason
+        """Say yes to exactly what was shown here, or to the edited arguments `input`.
+
+        The agent and the trail get `metadata` with the reason; a `grant` lets the like pass from now on.
+
+        Raises:
+            Conflict: other arguments stand by now; `state` shows them.     As `answer`.
+        """
+        given = {"reason": reason, "metadata": metadata, "grant": grant, "inputHash": self._seen(interrupt)}
+        payload = {"approved": True} | {name: value for name, value in given.items() if value is not None}
         if input is not msgspec.UNSET:
             payload["input"] = input
         return await self.answer(interrupt, payload=payload, ref=ref)
 
-    async def deny(self, interrupt: str, *, reason: str | None = None, ref: str | None = None) -> Answered:
-        """Say no."""
-        payload = {"approved": False} if reason is None else {"approved": False, "reason": reason}
+    async def deny(
+        self,
+        interrupt: str,
+        *,
+        reason: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        ref: str | None = None,
+    ) -> Answered:
+        """Say no. The agent and the trail get `metadata` with the reason."""
+        given = {"reason": reason, "metadata": metadata}
+        payload = {"approved": False} | {name: value for name, value in given.items() if value is not None}
         return await self.answer(interrupt, payload=payload, ref=ref)
+
+    def _seen(self, interrupt: str) -> str | None:
+        """The digest of the arguments that are shown here. None: they are not."""
+        shown = self.state.interrupts.get(interrupt, {})
+        return (shown.get("edited") or shown).get("inputHash")
 
     async def claim(
         self, interrupt: str, *, for_ms: int | None = None, device: str | None = None, ref: str | None = None

@@ -97,11 +97,18 @@ async def inbox(device: Client, as_json: bool) -> None:
 @click.argument("interrupt")
 @click.option("--reason", help="Why; everybody sees it.")
 @click.option("--input", "edited", callback=_json, help="Edited arguments, all of them, as JSON.")
+@click.option("--seen", help="The inputHash of the arguments that you saw: refused if others stand by now.")
 @_as_json
 @_device
-async def approve(device: Client, interrupt: str, reason: str | None, edited: Any, as_json: bool) -> None:
-    """Say yes to INTERRUPT, for exactly the arguments that it shows."""
-    payload: dict[str, Any] = {"approved": True} | _given(reason=reason, input=edited)
+async def approve(
+    device: Client, interrupt: str, reason: str | None, edited: Any, seen: str | None, as_json: bool
+) -> None:
+    """Say yes to INTERRUPT, for exactly the arguments that it shows.
+
+    Where several decide and one of them has put other arguments in their place, --seen says that you mean those
+    (`inbox --json` shows them, with their inputHash, as `edited`).
+    """
+    payload: dict[str, Any] = {"approved": True} | _given(reason=reason, input=edited, inputHash=seen)
     await _answer(device, interrupt, "resolved", payload, as_json)
 
 

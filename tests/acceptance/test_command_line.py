@@ -183,6 +183,28 @@ def test_what_cannot_be_is_one_sentence(words: list[str], environ: dict[str, str
     refused(run(*words, **environ), *named)
 
 
+def test_a_right_that_there_is_not_is_told_with_those_that_there_are() -> None:
+    done = run("token", "alice", "--can", "fly", HOLDFAST_SECRET=SECRET)
+    assert (done.returncode, "'fly'" in done.stderr, "'answer'" in done.stderr) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "line"), [("import nowhere_at_all\n", "import nowhere_at_all"), ("x = (:\n", "x = (:")]
+)
+def test_an_agent_that_cannot_be_imported_shows_its_own_lines_and_none_of_ours(
+    code: str, line: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text(code)
+    for command in ("dev", "worker"):
+        done = run(command, f"{path}:app", HOLDFAST_REDIS="unix:///nowhere")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert line in done.stderr
+        assert done.stderr.splitlines()[-1] == f"holdfast: {path}:app: it cannot be imported, for the reason above."
+        assert "processes.py" not in done.stderr
+        assert "uvloop" not in done.stderr
+
+
 def test_a_data_folder_that_is_none_is_one_sentence(agent: str, tmp_path: Path) -> None:
     refused(run("dev", agent, "--port", "0", "--data", agent.removesuffix(":app")), "agent.py")
 

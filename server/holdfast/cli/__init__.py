@@ -7,17 +7,19 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args
 
 import click
 from msgspec.structs import replace
 
 from holdfast.core.errors import HoldfastError
+from holdfast.core.identity import Right
 from holdfast.settings import Settings, SettingsError, check_serving, read
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
+RIGHT = click.Choice(get_args(Right))
 CANNOT = 2  # the exit code of what cannot be done as it was asked
 
 
@@ -112,7 +114,7 @@ def dev(target: str, data: Path, lan: bool, **flags: Any) -> None:
 @click.argument("sub")
 @click.option("--role", "roles", multiple=True, help="May be given several times.")
 @click.option("--session", "sessions", multiple=True, default=("mine",), show_default=True)
-@click.option("--can", multiple=True, default=("read", "send", "answer", "cancel"), show_default=True)
+@click.option("--can", type=RIGHT, multiple=True, default=("read", "send", "answer", "cancel"), show_default=True)
 @click.option("--agent", "agents", multiple=True, default=("*",), show_default=True, help="For workers: as whom.")
 @click.option("--ttl", default="1 h", show_default=True)
 @click.option("--actor", help="Who acts for SUB.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import secrets
 import signal
 import socket
+import traceback
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -18,11 +20,13 @@ from msgspec.structs import replace
 
 from holdfast import wiring
 from holdfast.cli.network import LinkToShow, lan_address
+from holdfast.core.errors import HoldfastError
 from holdfast.core.identity import OPERATOR, Right
 from holdfast.gateways.drain import Drain, DrainingServer
 from holdfast.gateways.minting import USUAL_RIGHTS, mint_token
 from holdfast.gateways.raw_websocket import options
 from holdfast.protocol.limits import Limits
+from holdfast.runtime import loading
 from holdfast.runtime.app import App
 from holdfast.runtime.loading import load_app
 from holdfast.settings import Settings, SettingsError, is_loopback
@@ -34,6 +38,8 @@ DEV_SUBJECT = "you"
 DEV_TTL = "30 days"  # a link that was bookmarked; `dev` is not for strangers
 SHUTDOWN_S = 15  # after the drain, for requests that are still under way
 BACKLOG = 2048
+#: Where the frames lie that stand between a command and the first line of a user's module.
+IMPORTERS = (__file__, loading.__file__, importlib.__file__, "<frozen importlib")
 
 
 async def serve(settings: Settings) -> None:
@@ -45,7 +51,7 @@ async def serve(settings: Settings) -> None:
 
 async def work(settings: Settings, target: str) -> None:
     """A worker, until it is told to stop. Then what is under way is recorded, and others go on with it."""
-    app = load_app(target)
+    app = _imported(target)
     app.policies.under(settings.policy)  # what is wrong with it is said before anything starts
     async with (
         wiring.opened(settings, "holdfast-worker") as store,
@@ -59,7 +65,7 @@ async def work(settings: Settings, target: str) -> None:
 
 async def develop(settings: Settings, target: str, data: Path, *, lan: bool) -> None:
     """Server, worker and store in one process tree."""
-    app = load_app(target)
+    app = _imported(target)
     app.policies.under(settings.policy)  # what is wrong with it is said before anything starts
     listener = listen(settings)
     async with AsyncExitStack() as stack:
@@ -70,6 +76,24 @@ async def develop(settings: Settings, target: str, data: Path, *, lan: bool) -> 
         server = await _together(stack, settings, app)
         link = LinkToShow(_link(settings, listener, lan=lan), as_code=lan)
         await _serve(server, listener, link.show)
+
+
+def _imported(target: str) -> App:
+    """The app, or an error that shows the user's own lines: ours say nothing about a mistake in theirs.
+
+    Raises:
+        HoldfastError, SettingsError: as one sentence; what the module itself raised has been printed above it.
+    """
+    try:
+        return load_app(target)
+    except (HoldfastError, SettingsError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a user's module raises
+        frames = error.__traceback__
+        while frames is not None and frames.tb_frame.f_code.co_filename.startswith(IMPORTERS):
+            frames = frames.tb_next
+        click.echo("".join(traceback.format_exception(error.with_traceback(frames))), nl=False, err=True)
+        raise SettingsError(f"{target}: it cannot be imported, for the reason above.") from None
 
 
 async def examine(settings: Settings) -> list[str]:

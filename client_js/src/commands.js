@@ -95,6 +95,16 @@ export const feedback = async (session, target, said) => {
 };
 
 /**
+ * Tell people something outside any turn, which needs no answer. Resolves to the session in which it stands.
+ *
+ * @param {Client} client
+ * @param {string} text
+ * @param {string[]} [to] whom webhooks and hooks are to give it; without it, oneself
+ * @returns {Promise<string>}
+ */
+export const notify = async (client, text, to) => (await client.command({ type: "notify", text, to })).session;
+
+/**
  * Speak in the agent's place from now on, as an operator. Resolves to the turn that is asked to stop, if one runs.
  *
  * @param {Session} session

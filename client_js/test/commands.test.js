@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { answerMany, branch, claim, continueTurn, feedback, handback, progress, takeover, withdraw } from "../src/commands.js";
+import { answerMany, branch, claim, continueTurn, feedback, handback, notify, progress, takeover, withdraw } from "../src/commands.js";
 import { connect } from "../src/index.js";
 import { Peer, settled } from "./peer.js";
 
@@ -42,6 +42,15 @@ test("feedback says what it is about, and may be refused", async (t) => {
   const [, second] = peer.sent("feedback");
   peer.say({ type: "error", ref: second.ref, code: "not_found", message: "No.", retry: false });
   await assert.rejects(refused, { code: "not_found" });
+});
+
+test("a notice outside any turn is told once, and says where it stands", async (t) => {
+  const { peer, client } = await attached(t);
+  const done = notify(client, "The backup is done.", ["bob"]);
+  const [{ ref, ...frame }] = peer.sent("notify");
+  assert.deepEqual(frame, { type: "notify", text: "The backup is done.", to: ["bob"] });
+  peer.say({ type: "ok", ref, session: "s_notices" });
+  assert.equal(await done, "s_notices");
 });
 
 test("a claim of what another looks at says who", async (t) => {

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from holdfast import App, Approvers, HandOver, Match, Policy, Remind, Rule, Turn, tool
+from holdfast import App, Approvers, HandOver, Match, Policy, Remind, Rule, Turn, client_tool, tool
 from holdfast.commands import leaving
 from holdfast.core.errors import Forbidden
 from holdfast.core.identity import Principal
@@ -31,16 +31,25 @@ async def pay(amount: int) -> str:
     return f"paid {amount}"
 
 
+@client_tool(escalate=LADDER, expires="2 h")
+async def locate() -> str:
+    """Say where it is."""
+
+
 def make_app(policy: Policy | None = None) -> App:
     app = App(policy=policy) if policy else App()
 
-    @app.agent("support", tools=[refund, pay])
+    @app.agent("support", tools=[refund, pay, locate])
     async def support(turn: Turn) -> str:
         match turn.message.text:
             case "refund":
                 return (await turn.call(refund, amount=200)).status
             case "pay":
                 return (await turn.call(pay, amount=200)).status
+            case "locate":
+                return (await turn.call(locate)).status
+            case "locate if approved":
+                return (await turn.call(locate.options(approval=True))).status
             case "two":
                 split = Approvers(("finance",), quorum=2, conflict="escalate")
                 asked = refund.options(approvers=split, escalate=[HandOver("1 h", "role:manager")])
@@ -63,6 +72,24 @@ async def done_by(session: TestSession, ask: Interrupt) -> list[tuple[str, str]]
 
 async def deadlines_of(h: Harness, session: TestSession) -> list[bytes]:
     return await h.connection.execute("ZRANGE", h.door.keys.deadlines(h.door.keys.partition(session.id)), 0, -1)
+
+
+async def test_a_client_tool_that_no_device_runs_climbs_its_ladder(store_url: str) -> None:
+    async with harness(make_app(), url=store_url) as h:
+        session = await h.start("support", message="locate")
+        ask = await session.wait_interrupt(kind="client_tool")
+        await h.advance("61 min")
+        assert await done_by(session, ask) == [("remind", "time"), ("hand_over", "time")]
+
+
+async def test_where_it_is_approved_first_the_ladder_is_the_approvals(store_url: str) -> None:
+    async with harness(make_app(), url=store_url) as h:
+        session = await h.start("support", message="locate if approved")
+        approval = await session.wait_interrupt(kind="approval")
+        await h.advance("11 min")
+        assert await done_by(session, approval) == [("remind", "time")]
+        await session.approve(approval)
+        assert (await session.wait_interrupt(kind="client_tool")).ladder == ()
 
 
 @pytest.mark.parametrize("message", ["refund", "ask", "gate"])

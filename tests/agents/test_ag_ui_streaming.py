@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from ag_ui.core import Event
 from pydantic import TypeAdapter
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 from holdfast.agents.ag_ui import conversation
 from holdfast.agents.ag_ui.asking import Shape, shape
 from holdfast.agents.ag_ui.posting import parse
-from holdfast.agents.ag_ui.streaming import Streaming
+from holdfast.agents.ag_ui.streaming import STATE_MAX_BYTES, Streaming
 from holdfast.agents.foreign.shown import AgentFailed
 from holdfast.core.messages import Message, fold_chunk
 
@@ -149,6 +150,7 @@ def test_a_call_that_was_carried_over_is_not_said_twice() -> None:
         ([{"type": "TEXT_MESSAGE_CHUNK", "delta": "A"}], "names no messageId"),
         ([{"type": "TOOL_CALL_START", "toolCallId": "c", "toolCallName": "x"}] * 2, "two calls with one id"),
         ([{"type": "STATE_DELTA", "delta": [{"op": "remove", "path": "/a"}]}], "cannot be applied"),
+        ([{"type": "STATE_DELTA", "delta": [{"op": "copy", "from": "/a", "path": "/b"}]}], "cannot be applied"),
         ([{"type": "RUN_ERROR", "message": "Oh no."}], "Oh no."),
     ],
 )
@@ -247,3 +249,20 @@ def test_what_an_answer_must_look_like(reason: str, schema: dict[str, Any] | Non
 def test_a_form_that_no_device_can_show_fails() -> None:
     with pytest.raises(AgentFailed, match="no device can show"):
         shape("x", fields(nested=fields(day={"type": "string"})))
+
+
+@pytest.mark.parametrize("deltas", [[40], [1] * 40])
+def test_a_patch_that_copies_cannot_make_the_state_huge(deltas: list[int]) -> None:
+    """40 copies in a few bytes would be a terabyte: the first piece of it that is too large ends the run."""
+    doubled = {"op": "copy", "from": "/a", "path": "/a/-"}
+    told = [{"type": "STATE_DELTA", "delta": [doubled] * times} for times in deltas]
+    streaming = Streaming(state={"a": ["x" * 1_000]})
+    with pytest.raises(AgentFailed, match="grows larger"):
+        chunks(told, streaming)
+    assert len(msgspec.json.encode(streaming.state)) <= STATE_MAX_BYTES
+
+
+def test_a_patch_copies() -> None:
+    streaming = Streaming(state={"a": [1]})
+    chunks([{"type": "STATE_DELTA", "delta": [{"op": "copy", "from": "/a", "path": "/b"}]}], streaming)
+    assert streaming.state == {"a": [1], "b": [1]}

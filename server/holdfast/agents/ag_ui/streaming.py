@@ -5,6 +5,7 @@ What of it is not shown: steps, raw and activity events, and what happens inside
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Collection, Iterator
 from typing import Any, cast
@@ -42,6 +43,7 @@ from holdfast.agents.foreign.shown import AgentFailed, Chunk
 from holdfast.agents.outcomes import read
 
 CALLS_MAX = 200  # calls of one run: each is a part of the message, and may become a card
+STATE_MAX_BYTES = 2 * 1024 * 1024  # of JSON, as of the event that tells it whole: patches can make a small one huge
 
 
 class Called(msgspec.Struct):
@@ -296,7 +298,7 @@ class Streaming:
     def _change_state(self, event: StateDeltaEvent) -> None:
         patch = [operation.model_dump(by_alias=True, exclude_unset=True) for operation in event.delta]
         try:
-            self.state = jsonpatch.JsonPatch(patch).apply(self.state)
+            self.state = _patched(self.state, patch)
         except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
             raise AgentFailed(f"The agent's change of the state cannot be applied: {error}") from None
 
@@ -321,6 +323,31 @@ class Streaming:
                 yield from self._call(call.id, call.function.name, message.id)
                 yield from self._input(self.calls[call.id], call.function.arguments)
                 yield from self._made(self.calls[call.id])
+
+
+def _patched(state: Any, patch: list[dict[str, Any]]) -> Any:
+    """The state after a patch. What is copied is counted before it is: each copy can double the state.
+
+    Raises:
+        AgentFailed: it grows too large.     Otherwise as jsonpatch and jsonpointer do.
+    """
+    state, copied = copy.deepcopy(state), 0
+    for operation in patch:
+        if operation["op"] == "copy":
+            copied += _size(jsonpointer.resolve_pointer(state, operation.get("from", "")))
+            _check_size(copied)
+        state = jsonpatch.JsonPatch([operation]).apply(state, in_place=True)
+    _check_size(_size(state))
+    return state
+
+
+def _size(value: Any) -> int:
+    return len(msgspec.json.encode(value))
+
+
+def _check_size(size: int) -> None:
+    if size > STATE_MAX_BYTES:
+        raise AgentFailed(f"The agent's state grows larger than {STATE_MAX_BYTES} bytes of JSON.")
 
 
 def _output(told: ToolMessage) -> Chunk:

@@ -17,6 +17,8 @@ from tests.gateways.server import Quiet
 from tests.waiting import wait_until
 
 from holdfast.commands import deleting, membership, sending
+from holdfast.hub.hub import Hub
+from holdfast.hub.subscriber import Subscriber
 from holdfast.protocol.close_codes import SHUTDOWN
 from holdfast.protocol.frames import Send
 
@@ -150,3 +152,49 @@ async def test_a_drain_tells_readers_when_to_come_back_and_ends_them(live: Live)
         live.web.server.drain.hurry()
         assert (await reader.next("closing"))["code"] == SHUTDOWN.code
         await reader.ended()
+
+
+@pytest.mark.parametrize("wire", ["events", "copilotkit", "ai"])
+async def test_who_hangs_up_before_the_first_event_is_let_go(
+    store_url: str, wire: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seated: list[tuple[Hub, Subscriber]] = []
+    attach = Hub.attach
+
+    async def recorded(hub: Hub, subscriber: Subscriber, *given: Any, **more: Any) -> None:
+        await attach(hub, subscriber, *given, **more)
+        seated.append((hub, subscriber))
+
+    monkeypatch.setattr(Hub, "attach", recorded)
+    async with web(store_url) as served:
+        session = (await served.scene()).session
+        run = {"threadId": session, "runId": "r1", "messages": [], "state": {}, "tools": [], "context": []}
+        method, path, body = {
+            "events": ("GET", f"/v1/sessions/{session}/events", None),
+            "copilotkit": ("POST", "/copilotkit/agent/support/connect", {**run, "forwardedProps": {}}),
+            "ai": ("GET", f"/ai/chat/support/{session}/stream", None),
+        }[wire]
+        await hung_up(served, method, path, b"" if body is None else msgspec.json.encode(body))
+        [(hub, subscriber)] = seated
+        assert not hub.attached(subscriber, session)
+
+
+async def hung_up(served: Web, method: str, path: str, body: bytes) -> None:
+    """Ask, and be gone when the answer comes, where a middleware of the host lets others run as it sends."""
+    headers = [
+        (b"authorization", f"Bearer {token('alice')}".encode()),
+        (b"content-type", b"application/json"),
+        (b"accept", b"text/event-stream"),
+        (b"x-ai-sdk-version", b"7"),
+    ]
+    scope = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1"}
+    scope |= {"method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
+    said = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return said.pop() if said else {"type": "http.disconnect"}
+
+    async def send(_message: Any) -> None:
+        await asyncio.sleep(0)
+
+    await served.server.application({**scope, "scheme": "http", "server": ("test", 80)}, receive, send)

@@ -161,6 +161,7 @@ class Followed(Generic[T]):
             self.close()
 
     def close(self) -> None:
+        """Let go of the session. Twice is once: `told` does it, and whoever may never have begun to read it."""
         self._subscriber.lost()
         self._hub.leave(self._subscriber)
 

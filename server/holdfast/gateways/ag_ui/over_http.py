@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import msgspec
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from holdfast.core.errors import NotImplementedYet
 from holdfast.core.folding import State
@@ -17,7 +17,7 @@ from holdfast.gateways.ag_ui.run import Run
 from holdfast.gateways.ag_ui.writer import Event
 from holdfast.gateways.following import Followed
 from holdfast.gateways.rest.exchange import Exchange
-from holdfast.gateways.rest.streaming import HEADERS, MEDIA_TYPE
+from holdfast.gateways.rest.streaming import HEADERS, MEDIA_TYPE, Streamed
 
 BODY_MAX_BYTES = 4 * 1024 * 1024  # a client posts all that was ever said, to be passed over
 
@@ -37,7 +37,7 @@ async def streamed(exchange: Exchange, state: State | None, told: Run) -> Respon
         raise NotImplementedYet
     followed = Followed(services.hub, services.drain, exchange.principal, state, told)
     await followed.open(exchange.body.threadId)
-    return StreamingResponse(_events(followed), media_type=MEDIA_TYPE, headers=HEADERS)
+    return Streamed(_events(followed), followed.close)
 
 
 async def _events(followed: Followed[Event]) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import msgspec
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from holdfast.core.errors import BadRequest, NotImplementedYet
 from holdfast.core.folding import State
@@ -19,7 +19,7 @@ from holdfast.gateways.ai_sdk.reply import Reply
 from holdfast.gateways.ai_sdk.versions import Version, understood, version_of
 from holdfast.gateways.following import Followed
 from holdfast.gateways.rest.exchange import Exchange
-from holdfast.gateways.rest.streaming import HEADERS, MEDIA_TYPE
+from holdfast.gateways.rest.streaming import HEADERS, Streamed
 
 VERSION_HEADER = "x-ai-sdk-version"
 STREAM_HEADERS = {**HEADERS, "x-vercel-ai-ui-message-stream": "v1"}
@@ -54,7 +54,7 @@ async def _streamed(exchange: Exchange, session: str, state: State, reply: Reply
         raise NotImplementedYet
     followed = Followed(services.hub, services.drain, exchange.principal, state, reply)
     await followed.open(session)
-    return StreamingResponse(_events(followed, version), media_type=MEDIA_TYPE, headers=STREAM_HEADERS)
+    return Streamed(_events(followed, version), followed.close, STREAM_HEADERS)
 
 
 async def _events(followed: Followed[Chunk], version: Version) -> AsyncIterator[bytes]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import nullcontext
 
 import msgspec
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from holdfast.core.identity import Principal
 from holdfast.gateways.drain import Drain
@@ -120,9 +121,26 @@ class EventStream:
             self._room.clear()
 
 
-async def follow(
-    hub: Hub, drain: Drain | None, principal: Principal, session: str, since: Position
-) -> StreamingResponse:
+class Streamed(StreamingResponse):
+    """Server-sent events, and what is to be let go of at their end; twice must be as once.
+
+    Who hangs up before the first of them leaves a generator that never began: its `finally` would never run.
+    """
+
+    def __init__(
+        self, content: AsyncIterator[bytes], close: Callable[[], None], headers: Mapping[str, str] = HEADERS
+    ) -> None:
+        super().__init__(content, media_type=MEDIA_TYPE, headers=headers)
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._close()
+
+
+async def follow(hub: Hub, drain: Drain | None, principal: Principal, session: str, since: Position) -> Streamed:
     """Everything after a position, and then what happens. Raises as `Hub.attach` does."""
     stream = EventStream()
     subscriber = Subscriber(stream, Limits().queue_max_bytes)
@@ -131,13 +149,15 @@ async def follow(
         subscriber.flush()  # the reason, which was said in this very tick
         stream.end()
 
+    def close() -> None:
+        subscriber.lost()
+        hub.leave(subscriber)
+
     await hub.attach(subscriber, principal, Attach("sse", session, since), on_end=ended)
-    return StreamingResponse(_sent(hub, drain, principal, subscriber, stream), media_type=MEDIA_TYPE, headers=HEADERS)
+    return Streamed(_sent(drain, principal, stream), close)
 
 
-async def _sent(
-    hub: Hub, drain: Drain | None, principal: Principal, subscriber: Subscriber, stream: EventStream
-) -> AsyncIterator[bytes]:
+async def _sent(drain: Drain | None, principal: Principal, stream: EventStream) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     expiry = None
     if principal.expires_at_ms is not None:
@@ -151,5 +171,3 @@ async def _sent(
     finally:
         if expiry is not None:
             expiry.cancel()
-        subscriber.lost()
-        hub.leave(subscriber)

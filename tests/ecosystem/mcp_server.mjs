@@ -18,4 +18,11 @@ server.registerTool("ask", {}, async () => {
   return said(action);
 });
 
+server.registerTool("ask_twice", {}, async () => {
+  const requestedSchema = { type: "object", properties: { name: { type: "string" } } };
+  const first = await server.server.elicitInput({ message: "Your name?", requestedSchema });
+  const second = await server.server.elicitInput({ message: "Your name?", requestedSchema });
+  return said(`${first.content?.name} and ${second.content?.name}`);
+});
+
 await server.connect(new StdioServerTransport());

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 import shlex
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -16,11 +17,12 @@ import anyio
 import msgspec
 import structlog
 from mcp import Client, MCPError, types
-from mcp.client.session import IncomingMessage, MessageHandlerFnT
+from mcp.client.session import ElicitationFnT, IncomingMessage, MessageHandlerFnT
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
+from holdfast.agents.mcp.talking import NOBODY, Line, Question, Talk
 from holdfast.core.canonical import canonical_json
 from holdfast.core.errors import Unavailable
 
@@ -32,6 +34,10 @@ PART_MAX = 96 * 1024  # characters of an image or a sound in base64: two fit int
 LOOK_AGAIN_S = 60.0  # after which a call looks first whether its tool is still the one that was listed
 REFUSED_STATE = -32602  # invalid params: with a state, the server does not know it (any more)
 CLOSED = -32000  # the connection ended under the call
+ASKS_BY_RESULT = "2026-07-28"  # the protocol from which on a server asks by what it returns, and holds nothing
+HELD = "held:"  # begins the state of a call that this worker holds
+HELD_MAX = 16  # calls that wait for a person, each with a connection to itself
+HELD_S = 3_600.0  # then such a call is given up: most of these servers wait for a minute themselves
 
 
 log = structlog.get_logger("holdfast.mcp")
@@ -64,14 +70,14 @@ class Target(msgspec.Struct, frozen=True):
     environment: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}
 
-    def client(self, told: MessageHandlerFnT | None = None) -> Client:
-        """A client that is not open yet. `told` hears what the server says besides."""
+    def client(self, told: MessageHandlerFnT | None = None, asks: ElicitationFnT | None = None) -> Client:
+        """A client that is not open yet. `told` hears what the server says besides, `asks` what it asks in a call."""
         if self.where.startswith(("http://", "https://")):
             server: Any = self._http()
         else:
             program, *arguments = shlex.split(self.where)
             server = StdioServerParameters(command=program, args=arguments, env=dict(self.environment))
-        return Client(server, elicitation_callback=_live, message_handler=told, cache=None)
+        return Client(server, elicitation_callback=asks, message_handler=told, cache=None)
 
     @asynccontextmanager
     async def _http(self) -> AsyncGenerator[Any]:
@@ -91,7 +97,9 @@ class Link:
         self._changed: frozenset[str] = frozenset()
         self._look_again_s = 0.0  # by the loop's clock
         self._owner: asyncio.Task[None] | None = None
-        self._ready: asyncio.Future[Client] | None = None
+        self._ready: asyncio.Future[Line] | None = None
+        self._alone = asyncio.Lock()  # of calls that may ask in their middle
+        self._held: dict[str, tuple[Talk, asyncio.Task[None], asyncio.TimerHandle]] = {}  # by state
         self._slots = asyncio.Semaphore(CALLS_MAX)
         self._calls = 0
         self._ending: set[asyncio.Task[None]] = set()
@@ -122,23 +130,40 @@ class Link:
     def drop(self) -> None:
         """End the connection in the background; the next call opens another."""
         if self._owner is not None:
-            self._ending.add(self._owner)
-            self._owner.add_done_callback(self._ending.discard)
-            self._owner.cancel()
+            self._end(self._owner)
         self._owner = self._ready = None
 
+    def _let_go(self, state: str) -> None:
+        """Give a held call up, if it is still held."""
+        if state in self._held:
+            talk, owner, timer = self._held.pop(state)
+            timer.cancel()
+            talk.end()
+            self._end(owner)
+
+    def _end(self, owner: asyncio.Task[None]) -> None:
+        self._ending.add(owner)
+        owner.add_done_callback(self._ending.discard)
+        owner.cancel()
+
     async def close(self) -> None:
-        """End the connection, and wait until its command is gone."""
+        """End the connections, and wait until their commands are gone."""
         self.drop()
+        for state in [*self._held]:
+            self._let_go(state)
         if self._ending:
             await asyncio.wait(self._ending)
 
     async def _round(
         self, tool: str, arguments: dict[str, Any], responses: dict[str, Any] | None, state: str | None
     ) -> Reached:
-        client = await self._client()
+        if state is not None and state.startswith(HELD):
+            return await self._answered(state, responses or {})
+        client = (await self._line()).client
+        if client.protocol_version < ASKS_BY_RESULT:
+            return await self._by_itself(tool, arguments)
         if state is None and tool in await self._changed_tools(client):
-            return Reached(failure=f"{self._name} has changed this tool since the worker began. It has not run.")
+            return self._changed_tool()
         given = {key: types.ElicitResult.model_validate(response) for key, response in (responses or {}).items()}
         result = await client.session.call_tool(
             tool,
@@ -149,6 +174,56 @@ class Link:
             allow_input_required=True,
         )
         return _asked(self._name, result) if isinstance(result, types.InputRequiredResult) else _given(result)
+
+    async def _by_itself(self, tool: str, arguments: dict[str, Any]) -> Reached:
+        """A call in the middle of which the server may ask: alone on its connection, so that it is known who does."""
+        async with self._alone:
+            line = await self._line()  # again: a call that was before may have kept the one there was
+            if tool in await self._changed_tools(line.client):
+                return self._changed_tool()
+            talk = line.talk = Talk(line.client.session.call_tool(tool, arguments))
+            try:
+                reached = await self._goes_on(talk, HELD + secrets.token_urlsafe(16))
+                if reached.state is not None and self._owner is not None:
+                    timer = asyncio.get_running_loop().call_later(HELD_S, self._let_go, reached.state)
+                    line.held, self._held[reached.state] = True, (talk, self._owner, timer)
+                    self._owner = self._ready = None  # the next call opens another
+                return reached
+            finally:
+                if not line.held:
+                    line.talk = None
+
+    async def _answered(self, state: str, responses: dict[str, Any]) -> Reached:
+        if state not in self._held:
+            return Reached(
+                failure=f"{self._name} asked in the middle of the call, and who held it is gone: it may have run."
+            )
+        talk, _, _ = self._held[state]
+        talk.answer(types.ElicitResult.model_validate(next(iter(responses.values()))))
+        reached = Reached(failure="")
+        try:
+            reached = await self._goes_on(talk, state)
+        except MCPError as error:
+            reached = Reached(failure=f"{self._name}: {error.message} It may have run.")
+        finally:
+            if reached.state is None:
+                self._let_go(state)
+        return reached
+
+    async def _goes_on(self, talk: Talk, state: str) -> Reached:
+        try:
+            said = await talk.goes_on(self._timeout_s)
+            while not isinstance(said, types.CallToolResult):
+                if state in self._held or len(self._held) < HELD_MAX:
+                    return Reached(asks={str(talk.asked): _question(said)}, state=state)
+                talk.answer(NOBODY)
+                said = await talk.goes_on(self._timeout_s)
+        except TimeoutError:
+            return Reached(failure=f"{self._name} did not answer within {self._timeout_s:g} s: it may have run.")
+        return _given(said)
+
+    def _changed_tool(self) -> Reached:
+        return Reached(failure=f"{self._name} has changed this tool since the worker began. It has not run.")
 
     async def _changed_tools(self, client: Client) -> frozenset[str]:
         """Tools that are not what they were when they were listed: nobody has agreed to what they are now."""
@@ -165,7 +240,7 @@ class Link:
         if isinstance(message, types.ToolListChangedNotification):
             self._look_again_s = 0.0
 
-    async def _client(self) -> Client:
+    async def _line(self) -> Line:
         loop = asyncio.get_running_loop()
         if self._owner is None or self._owner.done() or self._owner.get_loop() is not loop:
             self._ready = loop.create_future()
@@ -178,21 +253,22 @@ class Link:
             self.drop()
             raise Unavailable(f"{self._name} did not answer within {OPEN_S:g} s.") from None
 
-    async def _own(self, ready: asyncio.Future[Client]) -> None:
+    async def _own(self, ready: asyncio.Future[Line]) -> None:
+        line = Line()
         try:
-            async with self._target.client(self._told) as client:
+            async with self._target.client(self._told, line.asks) as line.client:
                 self._look_again_s = 0.0  # it may be started anew, as another version
-                ready.set_result(client)
-                await self._until_idle()
+                ready.set_result(line)
+                await self._until_idle(line)
         except Exception as error:  # noqa: BLE001 - a server of somebody else, which may fail in any way
             if not ready.done():
                 ready.set_exception(Unavailable(f"{self._name} cannot be reached: {_first(error)}."))
 
-    async def _until_idle(self) -> None:
+    async def _until_idle(self, line: Line) -> None:
         idle = 0
         while idle < 2:  # twice in a row: a call that has just ended may be followed by another
             await asyncio.sleep(IDLE_S / 2)
-            idle = 0 if self._calls else idle + 1
+            idle = 0 if self._calls or line.held else idle + 1
 
 
 def mark_of(tool: types.Tool) -> str:
@@ -222,11 +298,6 @@ async def _pages(client: Client) -> list[types.Tool]:
     return tools[:LISTED_MAX]
 
 
-async def _live(context: Any, params: Any) -> types.ErrorData:  # noqa: ARG001 - the protocol gives them
-    """A server of the older protocol asks in the middle of a call. Nothing may be held while a person thinks."""
-    return types.ErrorData(code=types.INVALID_REQUEST, message="Nobody can be asked while a call is under way.")
-
-
 def _asked(name: str, result: types.InputRequiredResult) -> Reached:
     asks: dict[str, Asks] = {}
     for key, request in (result.input_requests or {}).items():
@@ -236,7 +307,7 @@ def _asked(name: str, result: types.InputRequiredResult) -> Reached:
     return Reached(asks=asks, state=result.request_state)
 
 
-def _question(params: types.ElicitRequestFormParams | types.ElicitRequestURLParams) -> Asks:
+def _question(params: Question) -> Asks:
     if isinstance(params, types.ElicitRequestURLParams):
         return Asks(params.message, "url", url=params.url)
     return Asks(params.message, "form", params.requested_schema)

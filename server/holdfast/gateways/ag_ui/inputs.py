@@ -7,7 +7,7 @@ A client posts all messages that it has each time. They are its view, and may be
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -16,6 +16,8 @@ from holdfast.core.folding import State
 from holdfast.gateways.ag_ui import interrupts
 from holdfast.gateways.ag_ui.contents import said
 from holdfast.gateways.ag_ui.run import Client
+
+RESUME_MAX = 1_000  # answers of one run: each is a command by itself; of one turn 100 are open at most
 
 
 class Resume(msgspec.Struct, frozen=True):
@@ -32,7 +34,7 @@ class RunInput(msgspec.Struct, frozen=True):
     threadId: str
     runId: str
     messages: list[msgspec.Raw] = []
-    resume: list[Resume] | None = None
+    resume: Annotated[list[Resume], msgspec.Meta(max_length=RESUME_MAX)] | None = None
     protocolVersion: str | None = None
     state: Any = None
     context: list[Any] | None = None

@@ -23,16 +23,20 @@ class RemoteWorker:
         self._token = token(name, can=("work",), sessions=["*"])
         self.lease: dict[str, Any] = {}
         self.number = 0
+        self.version: str | None = None  # what it registered last
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self._token}"}
         return await self.rest.ask(method, f"/v1/work/{path}", body, by=None, headers=headers)
 
-    async def register(self, *tools: dict[str, Any], version: str = "1", **more: Any) -> httpx2.Response:
-        return await self.ask("PUT", f"agents/{AGENT}", {"version": version, "tools": list(tools), **more})
+    async def register(self, *tools: dict[str, Any], version: str | None = None, **more: Any) -> httpx2.Response:
+        """Each time as another version, unless one is named."""
+        self.version = version or str(int(self.version or "0") + 1)
+        return await self.ask("PUT", f"agents/{AGENT}", {"version": self.version, "tools": list(tools), **more})
 
-    async def take(self, wait: str = "10s", version: str = "1") -> dict[str, Any]:
+    async def take(self, wait: str = "10s", version: str | None = None) -> dict[str, Any]:
         """A turn; it must come."""
+        version = version or self.version or "1"
         found = await self.ask("POST", "leases", {"agents": [{"agent": AGENT, "version": version}], "wait": wait})
         assert found.status_code == 200, found.text
         self.lease = found.json()

@@ -90,6 +90,6 @@ async def test_a_stranger_stops_nothing(served: Web) -> None:
 async def test_a_run_brings_so_many_answers_and_no_more(served: Web) -> None:
     scene = await served.scene()
     answer = {"interruptId": "int_none", "status": "resolved", "payload": {"approved": True}}
-    body = {**BODY, "threadId": scene.session, "resume": [answer] * 1_001}
+    body = {**BODY, "threadId": scene.session, "resume": [answer] * 101}
     for path in ("/agui/support", f"{AGENT}/run", f"{AGENT}/connect"):
         assert (await served.post(path, body)).status_code == 400

@@ -376,12 +376,14 @@ async def test_input_that_does_not_fit_reaches_nobody(rest: Web, worker: RemoteW
 
 @pytest.mark.parametrize(("idempotent", "do"), [(True, "run"), (False, "wait")])
 async def test_a_call_that_may_have_run(rest: Web, worker: RemoteWorker, idempotent: bool, do: str) -> None:
-    await worker.register(tool(approval=False, idempotent=idempotent))
+    tools = [tool(approval=False, idempotent=idempotent)]
+    await worker.register(*tools)
     people = await People.begin(rest)
     await worker.take()
     assert (await worker.write("call", tool="refund", input={}))["do"] == "run"
     await lapse(rest, worker.turn)
     second = RemoteWorker(rest, "worker-2")
+    assert (await second.register(*tools, version=worker.version)).status_code == 200, "it is what is served"
     await second.take()
     assert (await second.write("call", tool="refund", input={}))["do"] == do
     if do == "run":
@@ -607,6 +609,14 @@ async def test_what_is_refused_changes_nothing(
 async def test_a_manifest_that_cannot_be_used(worker: RemoteWorker, manifest: dict[str, Any]) -> None:
     refused = await worker.ask("PUT", f"agents/{AGENT}", manifest)
     assert refused.json()["code"] in ("bad_input", "bad_request")
+
+
+async def test_nobody_changes_the_rules_of_a_version_that_is_served(worker: RemoteWorker) -> None:
+    first = await worker.ask("PUT", f"agents/{AGENT}", {"version": "2", "tools": [tool(approval=True)]})
+    again = await worker.ask("PUT", f"agents/{AGENT}", {"version": "2", "tools": [tool(approval=True)]})
+    other = await worker.ask("PUT", f"agents/{AGENT}", {"version": "2", "tools": [tool(approval=False)]})
+    assert [first.status_code, again.status_code, other.status_code] == [200, 200, 409]
+    assert other.json()["code"] == "already_exists"
 
 
 @pytest.mark.parametrize("agent", ["a" * 201, "a@b", "a%20b"])

@@ -91,13 +91,11 @@ async def _check(response: httpx2.Response) -> None:
         raise AgentFailed(f"The agent answers {status}: it is at another address. Give that one.")
     if status in PASSING:
         raise NotBegun(f"it answers {status}")
-    body = (await response.aread())[:LOGGED_MAX] if _is_small(response) else b""
-    structlog.get_logger("holdfast.agents").warning("agent refused", status=status, body=body.decode(errors="replace"))
+    body = await anext(response.aiter_raw(), b"")  # its first piece, as it came: nothing is unpacked or waited for
+    structlog.get_logger("holdfast.agents").warning(
+        "agent refused", status=status, body=body[:LOGGED_MAX].decode(errors="replace")
+    )
     raise AgentFailed(f"The agent answers {status}.")
-
-
-def _is_small(response: httpx2.Response) -> bool:
-    return int(response.headers.get("content-length", RUN_MAX_BYTES)) <= EVENT_MAX_BYTES
 
 
 async def _parsed(response: httpx2.Response) -> AsyncGenerator[Event]:

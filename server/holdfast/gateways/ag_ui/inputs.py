@@ -17,7 +17,7 @@ from holdfast.gateways.ag_ui import interrupts
 from holdfast.gateways.ag_ui.contents import said
 from holdfast.gateways.ag_ui.run import Client
 
-RESUME_MAX = 1_000  # answers of one run: each is a command by itself; of one turn 100 are open at most
+RESUME_MAX = 100  # answers of one run, as of `answer_many`: each is a command by itself
 
 
 class Resume(msgspec.Struct, frozen=True):

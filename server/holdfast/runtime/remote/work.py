@@ -15,7 +15,7 @@ import structlog
 from holdfast.core import ids, turns
 from holdfast.core.commit import Fence
 from holdfast.core.durations import milliseconds
-from holdfast.core.errors import BadInput, BadRequest, Conflict, HoldfastError, NotFound, TooLarge
+from holdfast.core.errors import AlreadyExists, BadInput, BadRequest, Conflict, HoldfastError, NotFound, TooLarge
 from holdfast.core.events import ChunkWritten, Event, TurnProgress
 from holdfast.core.identity import Principal, check_work
 from holdfast.core.messages import Message
@@ -86,9 +86,18 @@ class RemoteWork:
     # Agents and leases.
 
     async def register(self, principal: Principal, agent: str, said: NewManifest) -> Served:
-        """Say what an agent is, in one version. Raises Forbidden, BadInput."""
+        """Say what an agent is, in one version.
+
+        Raises:
+            Forbidden, BadInput: nothing is registered.
+            AlreadyExists: a worker serves this version, and its tools or rules are others.
+        """
         check_work(principal, agent)
         manifest = manifest_of(agent, said)
+        known = await self._desk.manifests.of(manifest.queue)
+        if known not in (None, manifest) and await self._desk.manifests.is_served(manifest.queue):
+            # Nobody changes under which rules another worker's calls are judged.
+            raise AlreadyExists(f"{manifest.queue} is served with other tools or rules. Give this one another version.")
         await self._desk.manifests.register(manifest)
         return Served(manifest.agent, manifest.version)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.client.test_real_server import device
 from tests.waiting import wait_until
 
 from holdfast.client import Client
-from holdfast.core.errors import Conflict, Forbidden, GateReused, NotFound
+from holdfast.core.errors import BadInput, Conflict, Forbidden, GateReused, NotFound
 from holdfast.core.interrupts import Approvers, Decision
 from holdfast.core.ladders import HandOver, Remind, rungs
 
@@ -54,6 +55,15 @@ async def test_asked_waited_for_decided(cluster: Cluster) -> None:
         assert (lost.outcome, lost.decision) == ("lost", decision)
         assert await gate.wait(timeout="1 s") == decision
         assert not alice.session(shown.session).wanted
+
+
+async def test_open_until_an_instant(cluster: Cluster) -> None:
+    async with device(cluster) as alice:
+        until = datetime(2100, 1, 1, 12, 30, tzinfo=UTC)
+        shown = (await alice.gate("deploy-42").request("deploy", expires=until)).interrupt
+        assert shown.expiresAt == until.timestamp() * 1_000
+        with pytest.raises(BadInput, match="time zone"):
+            await alice.gate("deploy-43").request("deploy", expires=until.replace(tzinfo=None))
 
 
 async def test_with_a_ladder_as_in_a_turn(cluster: Cluster) -> None:

@@ -21,7 +21,7 @@ from holdfast.core import claiming, decisions, deputies, entries, ids, reviews
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Recorded, Voted, Won
 from holdfast.core.entries import Vain
-from holdfast.core.errors import BadInput, Conflict, Forbidden, Gone, NotFound
+from holdfast.core.errors import Gone, NotFound
 from holdfast.core.grants import Grant
 from holdfast.core.identity import By, Principal
 from holdfast.core.interrupts import Decision, InterruptRecord, Vote
@@ -63,14 +63,7 @@ async def answer(
     """
     device = frame.device or device
     tried = Vain("answer", frame.interrupt, frame.ref, via, frame.payload, device=device)
-    try:
-        told = await _answer(backend, principal, frame, via, device)
-    except (NotFound, Forbidden, BadInput, Conflict) as error:
-        await vain.note(backend, principal.by, replace(tried, refused=error.code))
-        raise
-    if told.outcome == "lost":
-        await vain.note(backend, principal.by, tried)
-    return told
+    return await vain.telling(backend, principal.by, tried, _answer(backend, principal, frame, via, device))
 
 
 async def _answer(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
-from msgspec.structs import replace
 
 from holdfast.commands import vain
 from holdfast.commands.attempts import Need, attempt, body_of, command_id, present
@@ -14,7 +13,7 @@ from holdfast.commands.replies import stored
 from holdfast.core import ids, turns
 from holdfast.core.commit import Commit
 from holdfast.core.entries import Vain
-from holdfast.core.errors import Conflict, Forbidden, NotFound
+from holdfast.core.errors import Conflict, NotFound
 from holdfast.core.identity import Principal
 from holdfast.core.turns import Continued, TurnRecord
 from holdfast.protocol import frames
@@ -39,14 +38,7 @@ async def carry_on(backend: Backend, principal: Principal, frame: frames.Continu
         Conflict: it still waits for something else, or for nothing; `details` say for what.
     """
     tried = Vain("continue", frame.turn, frame.ref, via)
-    try:
-        told = await _carry_on(backend, principal, frame, via)
-    except (NotFound, Forbidden, Conflict) as error:
-        await vain.note(backend, principal.by, replace(tried, refused=error.code))
-        raise
-    if told.outcome == "lost":
-        await vain.note(backend, principal.by, tried)
-    return told
+    return await vain.telling(backend, principal.by, tried, _carry_on(backend, principal, frame, via))
 
 
 async def _carry_on(backend: Backend, principal: Principal, frame: frames.Continue, via: str) -> frames.Continued:

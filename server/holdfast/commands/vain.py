@@ -7,7 +7,11 @@ taken, the rest goes untold.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import Protocol, TypeVar
+
 import structlog
+from msgspec.structs import replace
 
 from holdfast.commands.backend import Backend
 from holdfast.core import entries, ids
@@ -15,13 +19,35 @@ from holdfast.core.audit import AuditEntry
 from holdfast.core.canonical import input_hash
 from holdfast.core.commit import CommandId, Commit
 from holdfast.core.entries import Vain
-from holdfast.core.errors import HoldfastError, RefReused
+from holdfast.core.errors import BadInput, Conflict, Forbidden, HoldfastError, NotFound, RefReused
 from holdfast.core.identity import By
 from holdfast.store.door import Done, View
 
 NOBODY = ""  # no principal has this subject, so that no ref of theirs is one of these names
 
 log = structlog.get_logger("holdfast.audit")
+
+
+class Told(Protocol):
+    """How a command that can lose has ended."""
+
+    @property
+    def outcome(self) -> str: ...
+
+
+T = TypeVar("T", bound=Told)
+
+
+async def telling(backend: Backend, by: By, tried: Vain, act: Awaitable[T]) -> T:
+    """What `act` gives, or raises; if it lost or was refused, the trail tells of it."""
+    try:
+        told = await act
+    except (NotFound, Forbidden, BadInput, Conflict) as error:
+        await note(backend, by, replace(tried, refused=error.code))
+        raise
+    if told.outcome == "lost":
+        await note(backend, by, tried)
+    return told
 
 
 async def note(backend: Backend, by: By, tried: Vain) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from holdfast.commands import vain
 from holdfast.commands.answering import answered, meet, no_such_interrupt, replying
 from holdfast.commands.attempts import First, Need, attempt, body_of, command_id
@@ -12,7 +10,7 @@ from holdfast.core import decisions, ids
 from holdfast.core.commit import Commit
 from holdfast.core.decisions import Lost, Voted, Withdrawal
 from holdfast.core.entries import Vain
-from holdfast.core.errors import BadInput, Forbidden, NotFound
+from holdfast.core.errors import BadInput
 from holdfast.core.identity import Principal
 from holdfast.core.interrupts import InterruptRecord
 from holdfast.core.session import SessionRecord
@@ -33,14 +31,7 @@ async def withdraw(backend: Backend, principal: Principal, frame: Withdraw, via:
         BadInput: the reason is too long.
     """
     tried = Vain("withdrawal", frame.interrupt, frame.ref, via)
-    try:
-        told = await _withdraw(backend, principal, frame, via)
-    except (NotFound, Forbidden, BadInput) as error:
-        await vain.note(backend, principal.by, replace(tried, refused=error.code))
-        raise
-    if told.outcome == "lost":
-        await vain.note(backend, principal.by, tried)
-    return told
+    return await vain.telling(backend, principal.by, tried, _withdraw(backend, principal, frame, via))
 
 
 async def _withdraw(backend: Backend, principal: Principal, frame: Withdraw, via: str) -> Answered:
